@@ -1,0 +1,111 @@
+package mfagate
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/mfagate/caddy-mfagate/pages"
+)
+
+// Prefix is the path under which the gate's own pages and API live.
+const Prefix = "/.mfa/"
+
+// Config configures a [Gate]. Records and Factors are required; the zero value
+// of everything else is the safe default.
+type Config struct {
+	Records  *Records
+	Factors  []Factor
+	Recovery Recovery // nil means that there are no recovery codes
+
+	Pages   *pages.Set    // nil means the built-in ones
+	Issuer  string        // the name that authenticator apps show; empty means the host of the app
+	Support pages.Support // what the pages say to a person who is stuck
+
+	// OnEvent, if not nil, is told of everything that happened to a user,
+	// after it was recorded. It must return soon and may be called by several
+	// goroutines.
+	OnEvent func(context.Context, Event)
+
+	Logger *slog.Logger // nil discards
+}
+
+// A BlockConfig configures a [Block]. Source is required.
+type BlockConfig struct {
+	Site   Site
+	Source Source
+	Policy Policy
+}
+
+// A Site is what all blocks of one app share: they show the same pages and
+// accept the same sessions. The zero value is one unnamed site.
+type Site struct {
+	Name  string // of the app; a session is worth nothing on another site
+	Realm string // empty means "default"
+
+	Idle     time.Duration // after which a session without requests ends; zero means 30 minutes, at most 1 hour
+	Lifetime time.Duration // after which a session ends in any case; zero means 12 hours, at most 24 hours
+
+	Names     Names
+	Enrolment Enrolment
+
+	// Client tells what the server knows of a request. nil means what the
+	// connection tells.
+	Client func(*http.Request) Client
+}
+
+// A Client is what the server in front of the gate knows of a request.
+type Client struct {
+	Addr   netip.Addr // of the person's device; invalid if unknown
+	Secure bool       // the device came by HTTPS, perhaps to a trusted proxy
+	Sent   *url.URL   // as the device sent it, before any rewriting; nil means the request's own
+}
+
+// Names says how user names are made canonical, the form in which they are
+// compared and stored everywhere. The zero value folds case (RFC 8265,
+// UsernameCaseMapped); what the profile refuses is refused.
+type Names struct {
+	CaseSensitive bool              // UsernameCasePreserved instead
+	Aliases       map[string]string // from a name in any form to the name that it stands for
+}
+
+// Enrolment says who may enrol a first factor. The zero value admits whoever
+// the source names.
+type Enrolment struct {
+	Ticket bool           // only with a ticket made by an administrator
+	From   []netip.Prefix // without a ticket only from these networks; nil means from everywhere
+}
+
+// A Policy says what a request needs in order to pass. The zero Policy asks for
+// any enrolled factor, once per session.
+type Policy struct {
+	Factors []string      // names of factors, any of which will do; nil means all. Recovery codes always will do unless Factors is set
+	MaxAge  time.Duration // since the last proof; zero means the session's life
+}
+
+// A Verdict says what to do with a request. The zero Verdict refuses it.
+type Verdict int
+
+// The verdicts.
+const (
+	Refuse    Verdict = iota // nothing that the person can do here will help
+	Pass                     // hand the request to the app
+	Challenge                // the user must prove a factor first
+	Enrol                    // the user must enrol a factor first, or save their recovery codes
+)
+
+// A Decision is a verdict with what led to it.
+type Decision struct {
+	Verdict Verdict
+	Subject Subject
+	Factor  string        // with which the user last proved themselves, if Pass
+	Proved  time.Time     // when
+	Age     time.Duration // of the session
+}
+
+// Next hands a request to the app. It may return an error, which [Block.Serve]
+// returns as it is.
+type Next func(w http.ResponseWriter, r *http.Request, d Decision) error

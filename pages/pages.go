@@ -1,0 +1,128 @@
+package pages
+
+import (
+	"io/fs"
+	"net/http"
+	"time"
+)
+
+// Options configures a [Set]. The zero value is the built-in pages in all their languages.
+type Options struct {
+	Overlay   fs.FS    // files that replace built-in ones of the same path; nil means none
+	Languages []string // BCP 47 tags to offer, the first being the default; nil means all, English first
+}
+
+// A Text refers to a message in the language files, with what is filled in. The
+// zero Text is no message.
+type Text struct {
+	Key  string
+	Args []any
+}
+
+// Support tells a person who is stuck whom to ask.
+type Support struct {
+	Text string // in the operator's words
+	URL  string // https, http, mailto or tel; empty means none
+}
+
+// A Frame is what surrounds every page.
+type Frame struct {
+	Language string // as [Set.Match] told it
+	Site     string // the name of the app or issuer, for the head of the page
+	User     string // empty if nobody is known
+	Token    string // goes into every form as the hidden field form_token
+	Return   string // local path where the person wanted to go; goes into every form as return
+	Device   string // "ios", "android" or "" for anything else
+	Notice   Text   // good news, shown on top
+	Error    Text   // what went wrong, shown at the form's field (role=alert)
+	SignOut  bool   // there is a session that can be signed out
+	Support  Support
+}
+
+// A Page is one of the structs below; its name chooses the template.
+type Page interface{ template() string }
+
+// Choose is the first step of enrolment: which factor. GET /.mfa/enroll
+type Choose struct {
+	Factors      []string // names of factors that can be enrolled
+	TicketNeeded bool     // show a field "ticket" and say where to get one
+	HasTicket    bool     // one was accepted
+	First        bool     // the person's first factor: explain why this page appears
+}
+
+// Enrol shows a factor's own enrolment, templates/factor_NAME_enrol.html, which
+// posts its answer to /.mfa/enroll/NAME.
+type Enrol struct {
+	Factor string
+	View   any
+}
+
+// Challenge asks for a proof. Posts code and method to /.mfa/challenge.
+type Challenge struct {
+	Method  string        // the method whose form is open
+	Methods []string      // all that the person could use here, "recovery" among them
+	View    any           // of Method's factor
+	Purpose string        // "sign_in" or "settings"
+	Wait    time.Duration // until the next try is allowed; zero means now
+}
+
+// RecoveryCodes shows a set of codes. Posts saved, set and action ("download" or
+// none) to /.mfa/recovery-codes.
+type RecoveryCodes struct {
+	Codes []string
+	Set   string // names the set, so that nobody confirms codes that they have not seen
+	Count int
+	First bool // part of the enrolment wizard
+}
+
+// Security is the page /.mfa/ itself.
+type Security struct {
+	Credentials []Credential
+	CodesLeft   int
+	CodesTotal  int
+	CodesMade   time.Time
+	HasCodes    bool
+	Proved      bool   // a proof for settings is fresh, so that forms need no detour
+	Continue    string // local path back to the app
+}
+
+// A Credential is one line of the security page.
+type Credential struct {
+	ID, Factor, Label string
+	Created, Used     time.Time
+}
+
+// Message is everything else: errors, signed out, no identity.
+type Message struct {
+	Title  Text
+	Text   Text
+	Status int    // shown small, for the help desk
+	Link   string // local path; empty means none
+	Label  Text   // of the link
+}
+
+func (Choose) template() string        { return "choose" }
+func (Enrol) template() string         { return "enrol" }
+func (Challenge) template() string     { return "challenge" }
+func (RecoveryCodes) template() string { return "recovery_codes" }
+func (Security) template() string      { return "security" }
+func (Message) template() string       { return "message" }
+
+// A Set is a set of pages in several languages. It is safe for concurrent use.
+type Set struct{}
+
+// New returns the pages that o describes.
+func New(o Options) (*Set, error) { panic("not yet") }
+
+// Match returns the tag of the offered language that suits an Accept-Language
+// header best.
+func (s *Set) Match(acceptLanguage string) string { panic("not yet") }
+
+// Text returns a message in a language.
+func (s *Set) Text(language string, t Text) string { panic("not yet") }
+
+// Render writes a page with its headers.
+func (s *Set) Render(w http.ResponseWriter, status int, f Frame, p Page) error { panic("not yet") }
+
+// ServeStatic serves the files under /.mfa/static/.
+func (s *Set) ServeStatic(w http.ResponseWriter, r *http.Request) { panic("not yet") }
