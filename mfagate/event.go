@@ -5,8 +5,8 @@ import "time"
 // An Event is something that happened to a user. It is stored in the commit
 // that made it happen, and holds no secret.
 type Event struct {
-	Kind   string    `json:"kind"`
-	Time   time.Time `json:"time"`
+	Kind string    `json:"kind"`
+	Time time.Time `json:"time"`
 	Subject
 	App    string `json:"app,omitempty"`    // the site where it happened
 	Factor string `json:"factor,omitempty"` // which was used
