@@ -3,6 +3,7 @@ package mfagate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"net/url"
 	"time"
@@ -12,6 +13,16 @@ import (
 // signature that does not verify, a code that was used before. It is the only
 // error for which a person is to blame; all others are the gate's own trouble.
 var ErrRejected = errors.New("mfagate: answer rejected")
+
+// Kinds of ErrRejected, for which the person can be told more.
+var (
+	// ErrShape reports that an answer cannot be right, whatever the secret:
+	// letters in a code, or too few digits.
+	ErrShape = fmt.Errorf("%w: malformed", ErrRejected)
+
+	// ErrReplayed reports a right answer that was used before.
+	ErrReplayed = fmt.Errorf("%w: already used", ErrRejected)
+)
 
 // A Factor is one way for a user to prove who they are, such as an
 // authenticator app. It holds only its configuration; all that it remembers of
