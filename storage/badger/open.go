@@ -84,6 +84,7 @@ func makeDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
+	syncParent(dir)
 	info, err := os.Stat(dir)
 	if err != nil {
 		return err
@@ -95,6 +96,15 @@ func makeDir(dir string) error {
 		return fmt.Errorf("other users may read the folder, and its mode cannot be changed to 0700: %w", err)
 	}
 	return nil
+}
+
+// syncParent makes the name of a new folder survive the loss of power, as far
+// as the parent can be read; Badger does the same for the files within.
+func syncParent(dir string) {
+	if parent, err := os.Open(filepath.Dir(filepath.Clean(dir))); err == nil {
+		_ = parent.Sync()
+		_ = parent.Close()
+	}
 }
 
 func ours(dir string) bool {

@@ -41,6 +41,8 @@ func (k *Keyset) write(path string, place func(from, to string) error) error {
 	if err := place(temp.Name(), path); err != nil {
 		return err
 	}
+	// The folder may be new too; its parent need not be readable.
+	_ = syncDir(filepath.Dir(dir))
 	return syncDir(dir)
 }
 
