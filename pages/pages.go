@@ -2,7 +2,6 @@ package pages
 
 import (
 	"io/fs"
-	"net/http"
 	"time"
 )
 
@@ -53,8 +52,9 @@ type Choose struct {
 // Enrol shows a factor's own enrolment, templates/factor_NAME_enrol.html, which
 // posts its answer to /.mfa/enroll/NAME.
 type Enrol struct {
-	Factor string
-	View   any
+	Factor  string
+	View    any
+	Further bool // the person has a factor already: no recovery codes follow
 }
 
 // Challenge asks for a proof. Posts code and method to /.mfa/challenge.
@@ -72,7 +72,8 @@ type RecoveryCodes struct {
 	Codes []string
 	Set   string // names the set, so that nobody confirms codes that they have not seen
 	Count int
-	First bool // part of the enrolment wizard
+	First bool      // part of the enrolment wizard
+	Made  time.Time // for the printed sheet and the file; zero means now
 }
 
 // Security is the page /.mfa/ itself.
@@ -107,22 +108,3 @@ func (Challenge) template() string     { return "challenge" }
 func (RecoveryCodes) template() string { return "recovery_codes" }
 func (Security) template() string      { return "security" }
 func (Message) template() string       { return "message" }
-
-// A Set is a set of pages in several languages. It is safe for concurrent use.
-type Set struct{}
-
-// New returns the pages that o describes.
-func New(o Options) (*Set, error) { panic("not yet") }
-
-// Match returns the tag of the offered language that suits an Accept-Language
-// header best.
-func (s *Set) Match(acceptLanguage string) string { panic("not yet") }
-
-// Text returns a message in a language.
-func (s *Set) Text(language string, t Text) string { panic("not yet") }
-
-// Render writes a page with its headers.
-func (s *Set) Render(w http.ResponseWriter, status int, f Frame, p Page) error { panic("not yet") }
-
-// ServeStatic serves the files under /.mfa/static/.
-func (s *Set) ServeStatic(w http.ResponseWriter, r *http.Request) { panic("not yet") }
