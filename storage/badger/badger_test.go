@@ -124,10 +124,10 @@ func TestVersionReuse(t *testing.T) {
 			used[r.Version] = true
 			put(t, s, storage.Change{Key: "k", Version: r.Version})
 		}
-		if err := s.Flatten(); err != nil {
+		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Close(); err != nil {
+		if err := badger.Compact(dir); err != nil {
 			t.Fatal(err)
 		}
 	}

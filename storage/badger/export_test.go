@@ -1,4 +1,12 @@
 package badger
 
-// Flatten compacts the database, so that deleted records leave the files.
-func (s *Store) Flatten() error { return s.db.Flatten(1) }
+import "github.com/dgraph-io/badger/v4"
+
+// Compact makes deleted records leave the files of a closed database.
+func Compact(dir string) error {
+	db, err := badger.Open(Options{Dir: dir}.engine().WithCompactL0OnClose(true))
+	if err != nil {
+		return err
+	}
+	return db.Close()
+}

@@ -119,13 +119,22 @@ func readOrMake(ctx context.Context, path string, store storage.Store) (*Keyset,
 	case err != nil:
 		return nil, err
 	case !empty:
-		return nil, errors.New("the file is absent, and without it the records of the store cannot be read: " +
-			"restore it from your backup")
+		return reread(path)
 	case shared(store):
 		return nil, errors.New("the file is absent, and is not made here since other servers share the store: " +
 			"make it once and copy it to every server")
 	}
 	return create(path)
+}
+
+// reread looks again: somebody else may just have made both the file and the first record.
+func reread(path string) (*Keyset, error) {
+	k, err := read(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.New("the file is absent, and without it the records of the store cannot be read: " +
+			"restore it from your backup")
+	}
+	return k, err
 }
 
 func create(path string) (*Keyset, error) {
