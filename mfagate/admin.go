@@ -1,9 +1,18 @@
 package mfagate
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"net/url"
+	"strings"
 	"time"
+
+	"github.com/mfagate/caddy-mfagate/storage"
 )
+
+// ErrUnknownUser reports that no record is of a user.
+var ErrUnknownUser = errors.New("mfagate: no such user")
 
 // A UserStatus is what an administrator may see of a user: never a secret.
 type UserStatus struct {
@@ -12,7 +21,7 @@ type UserStatus struct {
 	Factors       []CredentialStatus `json:"factors"`
 	RecoveryLeft  int                `json:"recovery_codes_left"`
 	LastProof     time.Time          `json:"last_proof,omitzero"`
-	LockedUntil   time.Time          `json:"locked_until,omitzero"`
+	LockedUntil   time.Time          `json:"locked_until,omitzero"` // the latest of the user's factors
 	TicketNeeded  bool               `json:"ticket_needed"`
 	Sessions      int                `json:"sessions"`
 	FailedCodes24 int                `json:"failed_codes_24h"`
@@ -27,12 +36,208 @@ type CredentialStatus struct {
 	Used    time.Time `json:"used,omitzero"`
 }
 
-// A Ticket admits one first enrolment of one user.
-type Ticket struct {
-	Subject
-	Code    string    `json:"ticket"` // 128 bits in Crockford's base32; stored only as a hash
-	Expires time.Time `json:"expires"`
+func status(c Credential) CredentialStatus {
+	return CredentialStatus{c.ID, c.Factor, c.Label, c.Created, c.Used}
 }
 
-// ErrUnknownUser reports that no record is of a user.
-var ErrUnknownUser = errors.New("mfagate: no such user")
+// Users lists users that have a record, in the byte order of their names, after
+// the given one; a limit of zero or less means all. Users that the gate has never
+// seen are not known to it.
+func (g *Gate) Users(ctx context.Context, realm, after string, limit int) ([]UserStatus, error) {
+	pre := prefix(kindUser, realm)
+	if after != "" {
+		after = accountKey(Subject{realm, after})
+	}
+	t := newTxn(ctx, g.records.store)
+	records, err := g.records.store.List(ctx, pre, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing users: %w", err)
+	}
+	users := make([]UserStatus, 0, len(records))
+	for _, rec := range records {
+		a := new(account)
+		if err := decode(rec.Value, a); err != nil {
+			return nil, err
+		}
+		u, err := g.status(t, a)
+		if err != nil {
+			return nil, err
+		}
+		users = append(users, u)
+	}
+	return users, nil
+}
+
+// User tells the status of one user, or an error wrapping [ErrUnknownUser].
+func (g *Gate) User(ctx context.Context, s Subject) (UserStatus, error) {
+	t := newTxn(ctx, g.records.store)
+	a, err := t.existing(s)
+	if err != nil {
+		return UserStatus{}, err
+	}
+	return g.status(t, a)
+}
+
+// existing reads the account of a user who has one.
+func (t *txn) existing(s Subject) (*account, error) {
+	switch _, err := t.get(accountKey(s)); {
+	case errors.Is(err, storage.ErrNotFound):
+		return nil, fmt.Errorf("%w: %s in realm %s", ErrUnknownUser, s.Name, s.Realm)
+	case err != nil:
+		return nil, err
+	}
+	return t.account(s)
+}
+
+func (g *Gate) status(t *txn, a *account) (UserStatus, error) {
+	u := UserStatus{
+		Subject: a.Subject, Enrolled: a.enrolled(g.recoveryName()), Factors: []CredentialStatus{},
+		LastProof: a.LastProof, TicketNeeded: a.TicketNeeded,
+	}
+	for _, c := range a.Credentials {
+		if c.Factor != g.recoveryName() {
+			u.Factors = append(u.Factors, status(c))
+		}
+	}
+	for _, s := range a.Sessions {
+		if t.now.Before(s.Expires) {
+			u.Sessions++
+		}
+	}
+	var err error
+	if u.RecoveryLeft, err = g.codesLeft(a); err != nil {
+		return u, err
+	}
+	att, err := t.attempts(a.Subject)
+	if err != nil {
+		return u, err
+	}
+	u.FailedCodes24 = att.failed(t.now)
+	for name, tally := range att.Factors {
+		if until := tally.lockedUntil(g.budget(name), false, t.now); until.After(t.now) && until.After(u.LockedUntil) {
+			u.LockedUntil = until.UTC()
+		}
+	}
+	return u, nil
+}
+
+// Events lists what happened to a user, newest first, at most limit of them.
+func (g *Gate) Events(ctx context.Context, s Subject, limit int) ([]Event, error) {
+	pointers, err := g.records.store.List(ctx, prefix(kindUserEvent, s.Realm, s.Name), "", 0)
+	if err != nil {
+		return nil, fmt.Errorf("listing events: %w", err)
+	}
+	var events []Event
+	for i := len(pointers) - 1; i >= 0 && len(events) < limit; i-- {
+		id, err := lastPart(pointers[i].Key)
+		if err != nil {
+			return nil, err
+		}
+		t := newTxn(ctx, g.records.store)
+		var e eventRecord
+		if err := t.getRecord(key(kindEvent, id), &e); errors.Is(err, storage.ErrNotFound) {
+			continue // past its retention
+		} else if err != nil {
+			return nil, err
+		}
+		events = append(events, e.Event)
+	}
+	return events, nil
+}
+
+// administer runs f on the account of a user in one commit.
+func (g *Gate) administer(ctx context.Context, s Subject, f func(*txn, *account) error) error {
+	unlock := g.records.lock(s)
+	t, err := g.records.commit(ctx, func(t *txn) error {
+		a, err := t.existing(s)
+		if err != nil {
+			return err
+		}
+		return f(t, a)
+	})
+	unlock()
+	if err == nil {
+		g.tell(ctx, t.events)
+	}
+	return err
+}
+
+// Reset removes all credentials, recovery codes and sessions of a user, and
+// issues the ticket that the next enrolment needs (ASVS 5.0 6.4.4, 6.4.6). actor
+// and reason are kept in the event. A valid of zero means 24 hours, the most.
+func (g *Gate) Reset(ctx context.Context, actor string, s Subject, reason string, valid time.Duration) (k Ticket, err error) {
+	err = g.administer(ctx, s, func(t *txn, a *account) error {
+		if _, err := t.endSessions(a); err != nil {
+			return err
+		}
+		for _, c := range a.Credentials {
+			for _, name := range c.Unique {
+				if err := t.remove(key(kindUnique, name)); err != nil {
+					return err
+				}
+			}
+		}
+		*a = account{Subject: a.Subject, Handle: a.Handle, Created: a.Created, LastProof: a.LastProof, TicketNeeded: true}
+		t.putAccount(a)
+		t.event(Event{Kind: EventReset, Subject: s, Actor: actor, Detail: reason})
+		if err := t.remove(attemptsKey(s)); err != nil {
+			return err
+		}
+		k, err = t.issueTicket(s, actor, valid)
+		return err
+	})
+	return k, err
+}
+
+// Unlock forgets the failed attempts of a user.
+func (g *Gate) Unlock(ctx context.Context, actor string, s Subject) error {
+	return g.administer(ctx, s, func(t *txn, _ *account) error {
+		t.event(Event{Kind: EventUnlocked, Subject: s, Actor: actor})
+		return t.remove(attemptsKey(s))
+	})
+}
+
+// SignOut ends all sessions of a user and tells how many there were.
+func (g *Gate) SignOut(ctx context.Context, actor string, s Subject) (n int, err error) {
+	err = g.administer(ctx, s, func(t *txn, a *account) error {
+		if n, err = t.endSessions(a); err != nil {
+			return err
+		}
+		t.putAccount(a)
+		t.event(Event{Kind: EventSignedOutAll, Subject: s, Actor: actor})
+		return nil
+	})
+	return n, err
+}
+
+// IssueTicket makes a ticket for the first enrolment of a user, whom the gate
+// need not have seen before. A valid of zero means 24 hours, the most.
+func (g *Gate) IssueTicket(ctx context.Context, actor string, s Subject, valid time.Duration) (k Ticket, err error) {
+	t, err := g.records.commit(ctx, func(t *txn) error {
+		k, err = t.issueTicket(s, actor, valid)
+		return err
+	})
+	if err == nil {
+		g.tell(ctx, t.events)
+	}
+	return k, err
+}
+
+// Realms lists the realms that have users.
+func (g *Gate) Realms(ctx context.Context) ([]string, error) {
+	var realms []string
+	after := ""
+	for {
+		records, err := g.records.store.List(ctx, kindUser+"/", after, 1)
+		if err != nil || len(records) == 0 {
+			return realms, err
+		}
+		escaped, _, _ := strings.Cut(strings.TrimPrefix(records[0].Key, kindUser+"/"), "/")
+		realm, err := url.PathUnescape(escaped)
+		if err != nil {
+			return nil, fmt.Errorf("mfagate: reading the name of a realm: %w", err)
+		}
+		realms = append(realms, realm)
+		after = kindUser + "/" + escaped + "/\xff" // after all users of the realm
+	}
+}

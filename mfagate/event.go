@@ -1,10 +1,14 @@
 package mfagate
 
-import "time"
+import (
+	"crypto/rand"
+	"time"
+)
 
 // An Event is something that happened to a user. It is stored in the commit
 // that made it happen, and holds no secret.
 type Event struct {
+	ID   string    `json:"id"`
 	Kind string    `json:"kind"`
 	Time time.Time `json:"time"`
 	Subject
@@ -31,5 +35,31 @@ const (
 	EventUnlocked     = "unlocked"
 	EventTicketIssued = "ticket_issued"
 	EventTicketUsed   = "ticket_used"
-	EventNameRefused  = "name_refused"
 )
+
+// retention is how long events are kept.
+const retention = 365 * 24 * time.Hour
+
+type eventRecord struct {
+	versioned
+	Event
+}
+
+func (e Event) key() string { return key(kindEvent, e.ID) }
+
+// event adds an event to the transaction.
+func (t *txn) event(e Event) {
+	e.Time = t.now.UTC()
+	e.ID = e.Time.Format("20060102T150405.000000000") + "-" + rand.Text()[:12]
+	t.events = append(t.events, e)
+}
+
+// recordEvents puts the events among the changes: one record each, found by
+// time, and a pointer to it, found by user.
+func (t *txn) recordEvents() {
+	for _, e := range t.events {
+		expires := t.now.Add(retention)
+		t.put(e.key(), encode(&eventRecord{Event: e}), expires)
+		t.put(key(kindUserEvent, e.Realm, e.Name, e.ID), []byte{}, expires)
+	}
+}

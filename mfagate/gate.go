@@ -2,10 +2,14 @@ package mfagate
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
+	"slices"
 	"time"
 
 	"github.com/mfagate/caddy-mfagate/pages"
@@ -109,3 +113,91 @@ type Decision struct {
 // Next hands a request to the app. It may return an error, which [Block.Serve]
 // returns as it is.
 type Next func(w http.ResponseWriter, r *http.Request, d Decision) error
+
+// A Gate decides which requests may pass, and serves the pages on which people
+// enrol and prove their factors. It is safe for concurrent use.
+type Gate struct {
+	records  *Records
+	factors  []Factor
+	recovery Recovery // may be nil
+	pages    *pages.Set
+	issuer   string
+	support  pages.Support
+	onEvent  func(context.Context, Event)
+	log      *slog.Logger
+}
+
+var factorName = regexp.MustCompile(`^[a-z0-9_]+$`)
+
+// New returns a gate.
+func New(c Config) (*Gate, error) {
+	if c.Records == nil || len(c.Factors) == 0 {
+		return nil, errors.New("mfagate: records and at least one factor are required")
+	}
+	g := &Gate{
+		records: c.Records, factors: c.Factors, recovery: c.Recovery, pages: c.Pages,
+		issuer: c.Issuer, support: c.Support, onEvent: c.OnEvent, log: c.Logger,
+	}
+	names := make(map[string]bool)
+	for _, f := range g.all() {
+		if !factorName.MatchString(f.Name()) || names[f.Name()] {
+			return nil, fmt.Errorf("mfagate: factor name %q is malformed or doubled", f.Name())
+		}
+		names[f.Name()] = true
+	}
+	if g.onEvent == nil {
+		g.onEvent = func(context.Context, Event) {}
+	}
+	if g.log == nil {
+		g.log = slog.New(slog.DiscardHandler)
+	}
+	if g.pages == nil {
+		var err error
+		if g.pages, err = pages.New(pages.Options{}); err != nil {
+			return nil, err
+		}
+	}
+	return g, nil
+}
+
+// all returns the factors, recovery codes among them.
+func (g *Gate) all() []Factor {
+	if g.recovery == nil {
+		return g.factors
+	}
+	return append(slices.Clip(g.factors), g.recovery)
+}
+
+// factor returns the factor with the given name, or nil.
+func (g *Gate) factor(name string) Factor {
+	for _, f := range g.all() {
+		if f.Name() == name {
+			return f
+		}
+	}
+	return nil
+}
+
+// enrollable returns the factor of the given name that a person can enrol, or nil.
+func (g *Gate) enrollable(name string) Factor {
+	for _, f := range g.factors {
+		if f.Name() == name {
+			return f
+		}
+	}
+	return nil
+}
+
+func (g *Gate) recoveryName() string {
+	if g.recovery == nil {
+		return ""
+	}
+	return g.recovery.Name()
+}
+
+func (g *Gate) budget(factor string) budget {
+	if factor == g.recoveryName() {
+		return recoveryBudget
+	}
+	return codeBudget
+}

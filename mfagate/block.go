@@ -1,0 +1,213 @@
+package mfagate
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// A Block protects a part of an app. It is safe for concurrent use.
+type Block struct {
+	gate     *Gate
+	site     Site
+	source   Source
+	policy   Policy
+	realm    string
+	idle     time.Duration
+	lifetime time.Duration
+}
+
+// Limits on sessions (NIST SP 800-63B-4 section 2.2.3: at AAL2 at most 24 hours,
+// and an hour of inactivity).
+const (
+	defaultIdle     = 30 * time.Minute
+	maxIdle         = time.Hour
+	defaultLifetime = 12 * time.Hour
+	maxLifetime     = 24 * time.Hour
+	defaultRealm    = "default"
+)
+
+// Validate says what is wrong with c, without a gate: so that a configuration
+// can be checked beside a running server.
+func (c BlockConfig) Validate() error {
+	switch s := c.Site; {
+	case c.Source == nil:
+		return errors.New("mfagate: an identity source is required")
+	case s.Idle < 0 || s.Idle > maxIdle:
+		return fmt.Errorf("mfagate: idle is %v; it must lie between 0 and %v", s.Idle, maxIdle)
+	case s.Lifetime < 0 || s.Lifetime > maxLifetime:
+		return fmt.Errorf("mfagate: lifetime is %v; it must lie between 0 and %v", s.Lifetime, maxLifetime)
+	case c.Policy.MaxAge < 0:
+		return fmt.Errorf("mfagate: max_age is %v; it cannot be negative", c.Policy.MaxAge)
+	case len(s.Realm) > MaxName:
+		return fmt.Errorf("mfagate: name of the realm is longer than %d bytes", MaxName)
+	}
+	_, err := c.Site.Names.withCanonicalAliases()
+	return err
+}
+
+// Block returns a block of the gate, or an error that says what is wrong with c:
+// a policy must name factors that the gate has.
+func (g *Gate) Block(c BlockConfig) (*Block, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	for _, name := range c.Policy.Factors {
+		if g.factor(name) == nil {
+			return nil, fmt.Errorf("mfagate: factor %q is not configured", name)
+		}
+	}
+	b := &Block{
+		gate: g, site: c.Site, source: c.Source, policy: c.Policy,
+		realm: c.Site.Realm, idle: c.Site.Idle, lifetime: c.Site.Lifetime,
+	}
+	b.site.Names, _ = c.Site.Names.withCanonicalAliases() // was validated
+	if b.realm == "" {
+		b.realm = defaultRealm
+	}
+	if b.idle == 0 {
+		b.idle = defaultIdle
+	}
+	if b.lifetime == 0 {
+		b.lifetime = defaultLifetime
+	}
+	if b.site.Client == nil {
+		b.site.Client = connection
+	}
+	return b, nil
+}
+
+// connection tells what the connection itself tells of a request.
+func connection(r *http.Request) Client {
+	c := Client{Secure: r.TLS != nil}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		c.Addr, _ = netip.ParseAddr(host)
+	}
+	return c
+}
+
+// Handler returns plain middleware: [Block.Serve] around next.
+func (b *Block) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = b.Serve(w, r, func(w http.ResponseWriter, r *http.Request, _ Decision) error {
+			next.ServeHTTP(w, r)
+			return nil
+		}) // nil, since next returns nil
+	})
+}
+
+// Serve hands r to next if it may pass, and answers it otherwise. Paths under
+// [Prefix], of the request as sent, are answered by the gate in any case. The
+// error is that of next; the gate's own troubles are answered and logged, never
+// returned.
+func (b *Block) Serve(w http.ResponseWriter, r *http.Request, next Next) error {
+	v := &visit{Block: b, w: w, r: r, client: b.site.Client(r), now: time.Now()}
+	if v.client.Sent == nil {
+		v.client.Sent = r.URL
+	}
+	if v.own() {
+		v.servePages()
+		return nil
+	}
+	if err := v.identify(); err != nil {
+		v.refuse(err)
+		return nil
+	}
+	if !v.told {
+		v.refuse(ErrNoIdentity)
+		return nil
+	}
+	if v.sess == nil || !v.sess.satisfies(b.policy, v.now) {
+		v.stop()
+		return nil
+	}
+	v.live.seen.Store(v.now.UnixNano())
+	if err := hideCookies(r.Header); err != nil {
+		v.refuse(err)
+		return nil
+	}
+	d := Decision{Verdict: Pass, Subject: v.Subject, Factor: v.sess.Factor, Proved: v.sess.Proved, Age: v.now.Sub(v.sess.Created)}
+	if err := v.live.pass(w, r, d, next); err != errNoSession {
+		return err
+	}
+	v.refuse(errNoSession)
+	return nil
+}
+
+// own tells whether the request, as sent, is for the gate itself.
+func (v *visit) own() bool {
+	path := v.client.Sent.Path
+	return strings.HasPrefix(path, Prefix) || path == strings.TrimSuffix(Prefix, "/")
+}
+
+// identify finds out who the request is from, and which session counts for it.
+func (v *visit) identify() error {
+	if !v.client.Secure && !v.loopback() {
+		return errInsecure
+	}
+	id, err := v.source.Identify(v.r)
+	switch {
+	case err == nil:
+		v.told, v.identity = true, id
+		name, err := v.site.Names.Canonical(id.Name)
+		if err != nil {
+			return err
+		}
+		v.Subject = Subject{v.realm, name}
+	case !errors.Is(err, ErrNoIdentity):
+		return fmt.Errorf("asking the identity source: %w", err)
+	}
+	return v.findSession()
+}
+
+// findSession reads the session of the request's cookie. One of another site or
+// user is worth nothing here.
+func (v *visit) findSession() error {
+	token, err := v.cookie(sessionCookie)
+	if err != nil || len(token) != tokenLength {
+		return err
+	}
+	l, s, err := v.gate.records.find(v.r.Context(), hashOf(token), v.now)
+	if errors.Is(err, errNoSession) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading the session: %w", err)
+	}
+	l.idle.Store(int64(v.idle))
+	if l.idleSince(v.now) || s.Site != v.site.Name || s.Realm != v.realm || v.told && s.Subject != v.Subject {
+		return nil
+	}
+	v.live, v.sess, v.token = l, s, token
+	if !v.told {
+		v.Subject = s.Subject
+	}
+	return nil
+}
+
+// loopback tells whether the browser runs on this machine and says so too: the
+// only place where a cookie may go without HTTPS.
+func (v *visit) loopback() bool {
+	return v.client.Addr.Unmap().IsLoopback() && loopbackHost(v.r.Host)
+}
+
+func loopbackHost(hostport string) bool {
+	host := hostname(hostport)
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
+
+// hostname returns the host of a Host header without its port.
+func hostname(hostport string) string {
+	if host, _, err := net.SplitHostPort(hostport); err == nil {
+		hostport = host
+	}
+	return strings.ToLower(strings.Trim(hostport, "[]"))
+}

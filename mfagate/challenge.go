@@ -1,0 +1,271 @@
+package mfagate
+
+import (
+	"crypto/rand"
+	"errors"
+	"net/url"
+	"slices"
+	"time"
+)
+
+// Purposes of a proof.
+const (
+	purposeSignIn   = "sign_in"
+	purposeSettings = "settings" // counts for a few minutes, for changes of factors and codes
+)
+
+// methods lists what the user could prove to meet q, recovery codes last.
+func (g *Gate) methods(a *account, q requirement) ([]string, error) {
+	var methods []string
+	for _, f := range g.factors {
+		if len(a.of(f.Name())) > 0 && (q.Factors == nil || slices.Contains(q.Factors, f.Name())) {
+			methods = append(methods, f.Name())
+		}
+	}
+	left, err := g.codesLeft(a)
+	if err != nil {
+		return nil, err
+	}
+	if left > 0 && (q.Factors == nil || slices.Contains(q.Factors, g.recoveryName())) {
+		methods = append(methods, g.recoveryName())
+	}
+	return methods, nil
+}
+
+// A proof is the outcome of a challenge.
+type proof struct {
+	Recovery bool // a recovery code was used
+	Left     int  // recovery codes
+	Codes    bool // a fresh set is waiting to be saved
+}
+
+// An answered is what a person answered to a challenge.
+type answered struct {
+	Method  string
+	Purpose string
+	Values  url.Values
+	Hold    bool // the answer came from a page, which can show codes to be saved
+}
+
+// verify judges an answer. The attempt is charged, durably, before the factor is
+// asked; then one commit swaps the credential, gives the attempt back, and
+// verifies the session under a new token.
+func (v *visit) verify(ans answered) (proof, error) {
+	f := v.gate.factor(ans.Method)
+	if f == nil {
+		return proof{}, errMethod
+	}
+	charged, err := v.charge(f.Name())
+	if err != nil {
+		return proof{}, err
+	}
+	var out proof
+	var next saved
+	err = v.commit(func(t *txn) (err error) {
+		out, next, err = v.judge(t, f, ans, charged)
+		return err
+	})
+	switch {
+	case err == nil:
+		v.adopt(next)
+		v.remember()
+	case errors.Is(err, ErrRejected):
+		v.note(EventRejected, f.Name(), err)
+	default:
+		v.giveBack(f.Name(), charged)
+	}
+	return out, err
+}
+
+// A charge is an attempt that was counted.
+type charge struct {
+	at    time.Time
+	known bool
+}
+
+// charge counts an attempt at a factor that the user has.
+func (v *visit) charge(factor string) (c charge, err error) {
+	var locked *LockedError
+	err = v.commit(func(t *txn) error {
+		s, err := v.current(t)
+		if err != nil {
+			return err
+		}
+		a, err := t.account(v.Subject)
+		if err != nil {
+			return err
+		}
+		if len(a.of(factor)) == 0 {
+			return errMethod
+		}
+		att, err := t.attempts(s.Subject)
+		if err != nil {
+			return err
+		}
+		c = charge{at: t.now, known: a.knows(v.browser, t.now)}
+		delays, err := att.charge(factor, v.gate.budget(factor), c.known, t.now)
+		if err != nil {
+			return err
+		}
+		if delays {
+			e := v.event(EventLocked)
+			e.Factor = factor
+			t.event(e)
+		}
+		t.putAttempts(s.Subject, att)
+		return nil
+	})
+	if errors.As(err, &locked) {
+		v.gate.log.Info("factor is locked", "realm", v.Realm, "user", v.Name, "factor", factor, "until", locked.Until)
+	}
+	return c, err
+}
+
+// judge asks the factor about the account as it is now. If another request
+// consumed the same code first, this commit fails and judge runs again, and the
+// factor then rejects.
+func (v *visit) judge(t *txn, f Factor, ans answered, charged charge) (proof, saved, error) {
+	s, err := v.current(t)
+	if err != nil {
+		return proof{}, saved{}, err
+	}
+	a, err := t.account(s.Subject)
+	if err != nil {
+		return proof{}, saved{}, err
+	}
+	cred, err := v.judgeAnswer(t, f, a, ans)
+	if err != nil {
+		return proof{}, saved{}, err
+	}
+	att, err := t.attempts(s.Subject)
+	if err != nil {
+		return proof{}, saved{}, err
+	}
+	att.giveBack(f.Name(), charged.known, charged.at, true)
+	t.putAttempts(s.Subject, att)
+	v.provedEvent(t, ans, cred)
+	return v.grant(t, s, a, f.Name(), ans)
+}
+
+// judgeAnswer swaps in the credential that the answer proved.
+func (v *visit) judgeAnswer(t *txn, f Factor, a *account, ans answered) (Credential, error) {
+	var state []byte
+	hash := hashOf(v.token).String()
+	st, err := t.step(hash, verifyPurpose, f.Name())
+	switch {
+	case err == nil:
+		state = st.State
+		if err := t.remove(stepKey(hash, verifyPurpose, f.Name())); err != nil {
+			return Credential{}, err
+		}
+	case !errors.Is(err, errStepGone):
+		return Credential{}, err
+	}
+	u := v.gate.user(a, f.Name(), v.identity, v.call)
+	cred, err := f.FinishVerify(t.ctx, v.call, u, state, ans.Values)
+	if err != nil {
+		return Credential{}, err
+	}
+	cred.Used = t.now.UTC()
+	if !a.swap(cred) {
+		return Credential{}, errors.New("mfagate: factor " + f.Name() + " proved a credential that the user does not have")
+	}
+	return cred, nil
+}
+
+const verifyPurpose = "verify"
+
+func (v *visit) provedEvent(t *txn, ans answered, cred Credential) {
+	e := v.event(EventPassed)
+	if ans.Purpose == purposeSettings {
+		e.Kind = EventProved
+	}
+	e.Factor, e.Label = cred.Factor, cred.Label
+	t.event(e)
+}
+
+// grant gives the session what the proof is worth.
+func (v *visit) grant(t *txn, s session, a *account, factor string, ans answered) (out proof, next saved, err error) {
+	if ans.Purpose == purposeSettings {
+		s.Settings = t.now.UTC()
+	}
+	out.Recovery = factor == v.gate.recoveryName()
+	if out.Left, err = v.gate.codesLeft(a); err != nil {
+		return out, next, err
+	}
+	var codes shownCodes
+	if v.gate.recovery != nil && ans.Hold && !a.CodesSaved {
+		if codes, err = v.gate.issueCodes(t, v.call, a); err != nil {
+			return out, next, err
+		}
+		t.event(v.event(EventCodesMade))
+		s.Hold, out.Codes = true, true
+	}
+	next, err = v.proved(t, s, a, factor)
+	if err == nil && out.Codes {
+		err = t.showCodes(next.hash(), codes)
+	}
+	return out, next, err
+}
+
+// note records what did not happen, for the history. A failure to do so changes
+// nothing of the answer: the attempt itself was counted before.
+func (v *visit) note(kind, factor string, cause error) {
+	err := v.commit(func(t *txn) error {
+		e := v.event(kind)
+		e.Factor, e.Detail = factor, cause.Error()
+		t.event(e)
+		return nil
+	})
+	if err != nil {
+		v.gate.log.Error("recording an event", "kind", kind, "error", err)
+	}
+}
+
+// giveBack undoes a charge after the factor could not tell.
+func (v *visit) giveBack(factor string, c charge) {
+	err := v.commit(func(t *txn) error {
+		att, err := t.attempts(v.Subject)
+		if err != nil {
+			return err
+		}
+		att.giveBack(factor, c.known, c.at, false)
+		t.putAttempts(v.Subject, att)
+		return nil
+	})
+	if err != nil {
+		v.gate.log.Error("giving back an attempt", "error", err)
+	}
+}
+
+// begin starts a verification and returns what the page or program shows.
+func (v *visit) begin(f Factor) (any, error) {
+	if err := v.ensure(); err != nil {
+		return nil, err
+	}
+	var view any
+	err := v.commit(func(t *txn) error {
+		a, err := t.account(v.Subject)
+		if err != nil {
+			return err
+		}
+		if len(a.of(f.Name())) == 0 {
+			return errMethod
+		}
+		st, err := f.BeginVerify(t.ctx, v.call, v.gate.user(a, f.Name(), v.identity, v.call))
+		if err != nil {
+			return err
+		}
+		view = st.View
+		if st.State == nil {
+			return nil
+		}
+		k := stepKey(hashOf(v.token).String(), verifyPurpose, f.Name())
+		if _, err := t.load(k); err != nil {
+			return err
+		}
+		t.put(k, encode(&step{ID: rand.Text(), State: st.State}), t.now.Add(stepLife))
+		return nil
+	})
+	return view, err
+}

@@ -1,0 +1,202 @@
+package mfagate
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/mfagate/caddy-mfagate/storage"
+)
+
+// An enrolment is one that was begun and not finished.
+type enrolment struct {
+	ID   string
+	View any
+}
+
+const enrolPurpose = "enrol"
+
+// mayEnrol tells whether the visit's user may enrol a first factor now. It is
+// asked at the beginning and again in the commit that enrols.
+func (v *visit) mayEnrol(t *txn, s session, a *account) error {
+	if a.enrolled(v.gate.recoveryName()) {
+		return errEnrolled
+	}
+	if s.Ticket != "" {
+		return t.checkTicket(s.Ticket, a.Subject)
+	}
+	if a.TicketNeeded || v.site.Enrolment.Ticket {
+		return errTicketNeeded
+	}
+	if !v.site.Enrolment.admits(v.client.Addr) {
+		return errNetwork
+	}
+	return nil
+}
+
+// beginEnrol starts an enrolment or goes on with the one that was begun: a page
+// that is opened twice shows one secret, the one that will count.
+func (v *visit) beginEnrol(f Factor) (e enrolment, err error) {
+	if err := v.ensure(); err != nil {
+		return e, err
+	}
+	err = v.commit(func(t *txn) error {
+		s, a, err := v.enrolling(t)
+		if err != nil {
+			return err
+		}
+		hash := hashOf(v.token).String()
+		u := v.gate.user(a, f.Name(), v.identity, v.call)
+		st, err := t.step(hash, enrolPurpose, f.Name())
+		if errors.Is(err, errStepGone) {
+			begun, berr := f.BeginEnrol(t.ctx, v.call, u)
+			if berr != nil {
+				return berr
+			}
+			st, err = &step{ID: rand.Text(), State: begun.State}, nil
+			t.put(stepKey(hash, enrolPurpose, f.Name()), encode(st), s.Deadline)
+		}
+		if err != nil {
+			return err
+		}
+		e.ID = st.ID
+		e.View, err = f.View(t.ctx, v.call, u, st.State)
+		return err
+	})
+	return e, err
+}
+
+// enrolling reads what an enrolment works on, if it is allowed.
+func (v *visit) enrolling(t *txn) (session, *account, error) {
+	s, err := t.session(v.token)
+	if err != nil {
+		return session{}, nil, err
+	}
+	a, err := t.account(s.Subject)
+	if err != nil {
+		return session{}, nil, err
+	}
+	return *s, a, v.mayEnrol(t, *s, a)
+}
+
+// openEnrolment returns the enrolment that was begun, or errStepGone.
+func (v *visit) openEnrolment(f Factor) (e enrolment, err error) {
+	if v.sess == nil {
+		return e, errNoSession
+	}
+	t := newTxn(v.r.Context(), v.gate.records.store)
+	_, a, err := v.enrolling(t)
+	if err != nil {
+		return e, err
+	}
+	st, err := t.step(hashOf(v.token).String(), enrolPurpose, f.Name())
+	if err != nil {
+		return e, err
+	}
+	view, err := f.View(t.ctx, v.call, v.gate.user(a, f.Name(), v.identity, v.call), st.State)
+	return enrolment{st.ID, view}, err
+}
+
+// An enrolled is the outcome of an enrolment.
+type enrolled struct {
+	Credential Credential
+	Codes      []string
+}
+
+// finishEnrol judges the answer and, if it is right, turns the factor on, makes
+// the recovery codes and verifies the session, all in one commit. With hold the
+// session passes only after the codes were saved. A non-empty id must be that of
+// the enrolment.
+func (v *visit) finishEnrol(f Factor, id string, answer url.Values, hold bool) (out enrolled, err error) {
+	if v.sess == nil {
+		return out, errNoSession
+	}
+	var next saved
+	err = v.commit(func(t *txn) error {
+		s, a, err := v.enrolling(t)
+		if err != nil {
+			return err
+		}
+		out.Credential, err = v.judgeEnrolment(t, a, f, id, answer)
+		if err != nil {
+			return err
+		}
+		shown, err := v.firstCodes(t, a, hold)
+		if err != nil {
+			return err
+		}
+		out.Codes = shown.Codes
+		s.Hold = hold && out.Codes != nil
+		if err := t.useTicket(v, &s, a); err != nil {
+			return err
+		}
+		next, err = v.proved(t, s, a, f.Name())
+		if err != nil || !s.Hold {
+			return err
+		}
+		return t.showCodes(next.hash(), shown)
+	})
+	if err == nil {
+		v.adopt(next)
+		v.remember()
+	}
+	return out, err
+}
+
+// judgeEnrolment asks the factor, and adds the credential to the account.
+func (v *visit) judgeEnrolment(t *txn, a *account, f Factor, id string, answer url.Values) (Credential, error) {
+	hash := hashOf(v.token).String()
+	st, err := t.step(hash, enrolPurpose, f.Name())
+	if err != nil {
+		return Credential{}, err
+	}
+	if id != "" && id != st.ID {
+		return Credential{}, errStepGone
+	}
+	u := v.gate.user(a, f.Name(), v.identity, v.call)
+	c, err := f.FinishEnrol(t.ctx, v.call, u, st.State, answer)
+	if err != nil {
+		return Credential{}, err
+	}
+	c.ID, c.Factor, c.Created = rand.Text(), f.Name(), t.now.UTC()
+	if err := t.claim(c, a.Subject); err != nil {
+		return Credential{}, err
+	}
+	a.Credentials = append(a.Credentials, c)
+	e := v.event(EventEnrolled)
+	e.Factor, e.Label = c.Factor, c.Label
+	t.event(e)
+	return c, t.remove(stepKey(hash, enrolPurpose, f.Name()))
+}
+
+// claim takes the names that may exist once over all users.
+func (t *txn) claim(c Credential, s Subject) error {
+	for _, name := range c.Unique {
+		k := key(kindUnique, name)
+		switch _, err := t.get(k); {
+		case err == nil:
+			return errTaken
+		case !errors.Is(err, storage.ErrNotFound):
+			return err
+		}
+		t.put(k, []byte(accountKey(s)), time.Time{})
+	}
+	return nil
+}
+
+// firstCodes makes the recovery codes that come with a first factor. Without
+// hold they go to a program, which has them as soon as it has the answer.
+func (v *visit) firstCodes(t *txn, a *account, hold bool) (shownCodes, error) {
+	if v.gate.recovery == nil {
+		return shownCodes{}, nil
+	}
+	codes, err := v.gate.issueCodes(t, v.call, a)
+	if err != nil {
+		return codes, fmt.Errorf("making recovery codes: %w", err)
+	}
+	a.CodesSaved = !hold
+	t.event(v.event(EventCodesMade))
+	return codes, nil
+}

@@ -1,0 +1,135 @@
+package mfagate
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/mfagate/caddy-mfagate/pages"
+)
+
+// getChallenge asks for a proof, unless there is nothing to prove.
+func (v *visit) getChallenge() error {
+	if err := v.ensure(); err != nil {
+		return err
+	}
+	a, err := v.account()
+	if err != nil {
+		return err
+	}
+	switch {
+	case !a.enrolled(v.gate.recoveryName()):
+		v.redirect(page("enroll", v.back()))
+	case v.sess.Hold:
+		v.redirect(page("recovery-codes", v.back()))
+	case v.purpose() == purposeSignIn && v.state(a) == stateVerified:
+		v.redirect(orRoot(v.back()))
+	default:
+		return v.challenge(a, v.query("method"), http.StatusOK, pages.Text{}, 0)
+	}
+	return nil
+}
+
+// purpose is what a proof is asked for.
+func (v *visit) purpose() string {
+	p := v.query("purpose")
+	if v.r.PostForm != nil && v.field("purpose") != "" {
+		p = v.field("purpose")
+	}
+	if p == purposeSettings {
+		return purposeSettings
+	}
+	return purposeSignIn
+}
+
+// challenge shows the page, open at one method.
+func (v *visit) challenge(a *account, method string, status int, cause pages.Text, wait time.Duration) error {
+	want := v.sess.Want
+	if v.purpose() == purposeSettings {
+		want = requirement{}
+	}
+	methods, err := v.gate.methods(a, want)
+	if err != nil {
+		return err
+	}
+	if len(methods) == 0 {
+		return errForbidden // the policy asks for a factor that this user does not have
+	}
+	if !slices.Contains(methods, method) {
+		method = methods[0]
+	}
+	var view any
+	if method != v.gate.recoveryName() {
+		if view, err = v.begin(v.gate.factor(method)); err != nil {
+			return err
+		}
+	}
+	f := v.frame()
+	f.Error = cause
+	v.render(status, f, pages.Challenge{Method: method, Methods: methods, View: view, Purpose: v.purpose(), Wait: wait})
+	return nil
+}
+
+// postChallenge judges an answer.
+func (v *visit) postChallenge() error {
+	method := v.field("method")
+	if method == "" && len(v.gate.factors) == 1 {
+		method = v.gate.factors[0].Name()
+	}
+	purpose := v.purpose()
+	out, err := v.verify(answered{Method: method, Purpose: purpose, Values: v.r.PostForm, Hold: true})
+	switch {
+	case err != nil:
+		return v.challengeAgain(method, err)
+	case out.Codes:
+		v.redirect(page("recovery-codes", v.back()))
+	case out.Recovery:
+		v.redirect(page("", v.back(), "notice", "passed_recovery"))
+	default:
+		v.redirect(orRoot(v.back()))
+	}
+	return nil
+}
+
+// challengeAgain shows the page again after an answer that did not do.
+func (v *visit) challengeAgain(method string, cause error) error {
+	var locked *LockedError
+	status, text, wait := explain(cause).status, pages.Text{}, time.Duration(0)
+	switch {
+	case errors.As(cause, &locked):
+		wait = time.Until(locked.Until)
+		v.w.Header().Set("Retry-After", retryAfter(wait))
+		text = pages.Text{Key: "error.locked", Args: []any{roundUp(wait)}}
+	case errors.Is(cause, ErrRejected) && method == v.gate.recoveryName():
+		text = pages.Text{Key: "error.recovery_wrong"}
+	case errors.Is(cause, ErrRejected):
+		text = v.wrongAnswer(cause, "error.code_wrong")
+	case errors.Is(cause, errMethod):
+		text = pages.Text{Key: "error.try_again"}
+	default:
+		return cause
+	}
+	a, err := v.account()
+	if err != nil {
+		return err
+	}
+	if !a.enrolled(v.gate.recoveryName()) {
+		v.redirect(page("enroll", v.back()))
+		return nil
+	}
+	if status == http.StatusUnauthorized {
+		v.w.Header().Set("WWW-Authenticate", challengeHeader(v.realm, Prefix+"challenge"))
+	}
+	return v.challenge(a, method, status, text, wait)
+}
+
+// roundUp makes a wait one that can be said in words: whole seconds, and whole
+// minutes from two on.
+func roundUp(d time.Duration) time.Duration {
+	unit := time.Second
+	if d > 2*time.Minute {
+		unit = time.Minute
+	}
+	return max(time.Second, (d+unit-1)/unit*unit)
+}

@@ -1,0 +1,185 @@
+package mfagate
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/mfagate/caddy-mfagate/pages"
+)
+
+// getChoose shows the first step of enrolment. A ticket in the URL is noted in
+// the session, and the URL is left at once.
+func (v *visit) getChoose() error {
+	if code := v.query("ticket"); code != "" {
+		if err := v.present(code); err != nil {
+			return v.choose(err)
+		}
+		v.redirect(page("enroll", v.back()))
+		return nil
+	}
+	return v.choose(nil)
+}
+
+// choose shows the page with an error of the form, if there is one.
+func (v *visit) choose(cause error) error {
+	if err := v.ensure(); err != nil {
+		return err
+	}
+	t := newTxn(v.r.Context(), v.gate.records.store)
+	s, a, err := v.enrolling(t)
+	switch {
+	case errors.Is(err, errEnrolled):
+		return v.enrolledAlready()
+	case errors.Is(err, errTicketNeeded), errors.Is(err, errNetwork),
+		errors.Is(err, errTicketWrong), errors.Is(err, errTicketOther):
+		if cause == nil && !errors.Is(err, errTicketNeeded) {
+			cause = err
+		}
+	case err != nil:
+		return err
+	}
+	f := v.frame()
+	status := http.StatusOK
+	if cause != nil {
+		f.Error = enrolError(cause)
+		if f.Error.Key == "" {
+			return cause
+		}
+		status = explain(cause).status
+	}
+	p := pages.Choose{TicketNeeded: err != nil, HasTicket: err == nil && s.Ticket != "", First: len(a.Credentials) == 0}
+	for _, factor := range v.gate.factors {
+		p.Factors = append(p.Factors, factor.Name())
+	}
+	v.render(status, f, p)
+	return nil
+}
+
+// enrolError is what the page says of an error that the person can mend there.
+func enrolError(err error) pages.Text {
+	switch {
+	case errors.Is(err, errTicketNeeded):
+		return pages.Text{Key: "error.ticket_needed"}
+	case errors.Is(err, errTicketWrong):
+		return pages.Text{Key: "error.ticket_wrong"}
+	case errors.Is(err, errTicketOther):
+		return pages.Text{Key: "error.ticket_other"}
+	case errors.Is(err, errNetwork):
+		return pages.Text{Key: "error.network"}
+	case errors.Is(err, errStepGone):
+		return pages.Text{Key: "error.try_again"}
+	}
+	return pages.Text{}
+}
+
+// enrolledAlready leads on somebody who has a factor: to the challenge, where it
+// has not been proved yet.
+func (v *visit) enrolledAlready() error {
+	switch {
+	case v.sess.Hold:
+		v.redirect(page("recovery-codes", v.back()))
+	case v.sess.Proved.IsZero():
+		v.redirect(page("challenge", v.back()))
+	default:
+		v.redirect(page("", v.back()))
+	}
+	return nil
+}
+
+// postChoose takes a ticket.
+func (v *visit) postChoose() error {
+	if err := v.present(v.field("ticket")); err != nil {
+		return v.choose(err)
+	}
+	v.redirect(page("enroll", v.back()))
+	return nil
+}
+
+// getEnrol shows the enrolment that was begun; there is nothing to show before,
+// since opening a page makes no secret.
+func (v *visit) getEnrol() error {
+	f := v.gate.enrollable(v.r.PathValue("factor"))
+	if f == nil {
+		return errNotFound
+	}
+	e, err := v.openEnrolment(f)
+	switch {
+	case errors.Is(err, errEnrolled):
+		return v.enrolledAlready()
+	case errors.Is(err, errStepGone), errors.Is(err, errNoSession), enrolError(err).Key != "":
+		v.redirect(page("enroll", v.back()))
+		return nil
+	case err != nil:
+		return err
+	}
+	v.render(http.StatusOK, v.frame(), pages.Enrol{Factor: f.Name(), View: e.View})
+	return nil
+}
+
+// postEnrol begins an enrolment, or judges the answer to it.
+func (v *visit) postEnrol() error {
+	f := v.gate.enrollable(v.r.PathValue("factor"))
+	if f == nil {
+		return errNotFound
+	}
+	if _, ok := v.r.PostForm["code"]; !ok {
+		_, err := v.beginEnrol(f)
+		if err != nil {
+			return v.enrolFault(err)
+		}
+		v.redirect(page("enroll/"+f.Name(), v.back()))
+		return nil
+	}
+	out, err := v.finishEnrol(f, "", v.r.PostForm, true)
+	switch {
+	case errors.Is(err, ErrRejected):
+		return v.enrolAgain(f, err)
+	case err != nil:
+		return v.enrolFault(err)
+	case out.Codes == nil:
+		v.redirect(v.home("enrolled"))
+	default:
+		v.redirect(page("recovery-codes", v.back()))
+	}
+	return nil
+}
+
+func (v *visit) enrolFault(err error) error {
+	switch {
+	case errors.Is(err, errEnrolled):
+		return v.enrolledAlready()
+	case enrolError(err).Key != "":
+		return v.choose(err)
+	}
+	return err
+}
+
+// enrolAgain shows the same secret after a wrong answer, and what to check.
+func (v *visit) enrolAgain(f Factor, cause error) error {
+	e, err := v.openEnrolment(f)
+	if err != nil {
+		return v.enrolFault(err)
+	}
+	frame := v.frame()
+	frame.Error = v.wrongAnswer(cause, "error.code_wrong_enrol")
+	v.render(http.StatusUnprocessableEntity, frame, pages.Enrol{Factor: f.Name(), View: e.View})
+	return nil
+}
+
+// wrongAnswer says what was wrong with an answer: its shape, where the factor
+// says so, or what key says.
+func (v *visit) wrongAnswer(cause error, key string) pages.Text {
+	if errors.Is(cause, ErrShape) {
+		key = "error.code_shape"
+	}
+	return pages.Text{Key: key}
+}
+
+// home is where somebody goes who is done: the page first wanted, or the security
+// page with a word on what was done.
+func (v *visit) home(notice string) string {
+	if back := v.back(); back != "" && back != Prefix {
+		return back
+	}
+	return page("", "", "notice", notice)
+}

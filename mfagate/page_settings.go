@@ -1,0 +1,268 @@
+package mfagate
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/mfagate/caddy-mfagate/pages"
+	"github.com/mfagate/caddy-mfagate/storage"
+)
+
+// lowCodes is from how many recovery codes on the person is warned.
+const lowCodes = 3
+
+// verified tells whether the visit's session has a proof, and leads to where one
+// is made if not.
+func (v *visit) verified(back string) (bool, error) {
+	if v.sess != nil && !v.sess.Proved.IsZero() && !v.sess.Hold {
+		return true, nil
+	}
+	if err := v.ensure(); err != nil {
+		return false, err
+	}
+	a, err := v.account()
+	switch {
+	case err != nil:
+		return false, err
+	case v.sess.Hold:
+		v.redirect(page("recovery-codes", back))
+	case a.enrolled(v.gate.recoveryName()):
+		v.redirect(page("challenge", back))
+	default:
+		v.redirect(page("enroll", back))
+	}
+	return false, nil
+}
+
+// getSecurity shows what the person has enrolled.
+func (v *visit) getSecurity() error {
+	if ok, err := v.verified(Prefix); !ok {
+		return err
+	}
+	a, err := v.account()
+	if err != nil {
+		return err
+	}
+	p := pages.Security{
+		CodesTotal: a.CodesTotal, Proved: v.sess.maySet(v.now), Continue: orRoot(v.back()),
+	}
+	if p.Continue == Prefix {
+		p.Continue = "/"
+	}
+	if p.CodesLeft, err = v.gate.codesLeft(a); err != nil {
+		return err
+	}
+	for _, c := range a.Credentials {
+		if c.Factor == v.gate.recoveryName() {
+			p.HasCodes, p.CodesMade = true, c.Created
+			continue
+		}
+		p.Credentials = append(p.Credentials, pages.Credential{
+			ID: c.ID, Factor: c.Factor, Label: c.Label, Created: c.Created, Used: c.Used,
+		})
+	}
+	f := v.frame()
+	f.Notice = notice(v.query("notice"), p.CodesLeft)
+	v.render(http.StatusOK, f, p)
+	return nil
+}
+
+// notice is the good news that a redirect named. The name comes with the URL, so
+// only these are known, and none of them could be believed to anybody's harm.
+func notice(name string, left int) pages.Text {
+	switch name {
+	case "passed_recovery":
+		if left <= lowCodes {
+			return pages.Text{Key: "notice.codes_low", Args: []any{left}}
+		}
+		return pages.Text{Key: "notice.passed_recovery", Args: []any{left}}
+	case "enrolled", "codes_made":
+		return pages.Text{Key: "notice." + name}
+	}
+	return pages.Text{}
+}
+
+// getCodes shows the set that is to be saved.
+func (v *visit) getCodes() error {
+	if v.sess == nil || v.sess.Proved.IsZero() {
+		_, err := v.verified(v.back())
+		return err
+	}
+	return v.showCodes(http.StatusOK, pages.Text{})
+}
+
+// showCodes shows the set of the session; where there is none any more it leads
+// to where a new one is made.
+func (v *visit) showCodes(status int, cause pages.Text) error {
+	t := newTxn(v.r.Context(), v.gate.records.store)
+	shown, err := t.shown(hashOf(v.token).String())
+	if errors.Is(err, storage.ErrNotFound) {
+		if v.sess.Hold {
+			v.stopForCodes(v.back())
+			return nil
+		}
+		v.redirect(page("", v.back()))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	f := v.frame()
+	f.Error = cause
+	v.render(status, f, pages.RecoveryCodes{
+		Codes: shown.Codes, Set: shown.Set, Count: len(shown.Codes), First: v.sess.Hold,
+	})
+	return nil
+}
+
+// postCodes makes a new set, hands one out as a file, or takes the person's word
+// that it is saved.
+func (v *visit) postCodes() error {
+	if v.gate.recovery == nil {
+		return errNotFound
+	}
+	if v.sess == nil || v.sess.Proved.IsZero() {
+		return errNoSession
+	}
+	switch v.field("action") {
+	case "new":
+		return v.newCodes()
+	case "download":
+		return v.downloadCodes()
+	}
+	if v.field("saved") == "" {
+		return v.showCodes(http.StatusUnprocessableEntity, pages.Text{Key: "error.saved_required"})
+	}
+	err := v.saveCodes(v.field("set"))
+	if errors.Is(err, errStaleCodes) {
+		return v.showCodes(http.StatusConflict, pages.Text{Key: "error.codes_replaced"})
+	}
+	if err != nil {
+		return err
+	}
+	v.redirect(v.home("codes_made"))
+	return nil
+}
+
+// newCodes replaces the set, after a fresh proof made for that purpose. The codes
+// themselves are shown by a page of its own, which can be opened again.
+func (v *visit) newCodes() error {
+	if !v.sess.maySet(v.now) {
+		v.redirect(page("challenge", Prefix, "purpose", purposeSettings))
+		return nil
+	}
+	if err := v.replaceCodes(); err != nil {
+		return err
+	}
+	v.redirect(page("recovery-codes", Prefix))
+	return nil
+}
+
+func (v *visit) replaceCodes() error {
+	var out saved
+	err := v.commit(func(t *txn) (err error) {
+		out, err = v.gate.remakeCodes(t, v, false)
+		return err
+	})
+	if err == nil {
+		v.adopt(out)
+	}
+	return err
+}
+
+// downloadCodes sends the set as a text file.
+func (v *visit) downloadCodes() error {
+	t := newTxn(v.r.Context(), v.gate.records.store)
+	shown, err := t.shown(hashOf(v.token).String())
+	if errors.Is(err, storage.ErrNotFound) || err == nil && shown.Set != v.field("set") {
+		return v.showCodes(http.StatusConflict, pages.Text{Key: "error.codes_replaced"})
+	}
+	if err != nil {
+		return err
+	}
+	f := v.frame()
+	text := v.gate.pages.Text(f.Language, pages.Text{Key: "download.head", Args: []any{f.Site, v.Name, v.now.UTC().Format(time.DateOnly)}})
+	h := v.w.Header()
+	pages.SetHeaders(h)
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Content-Disposition", `attachment; filename="`+fileName(f.Site, v.Name)+`"`)
+	body := text + "\r\n\r\n" + strings.Join(shown.Codes, "\r\n") + "\r\n"
+	_, _ = v.w.Write([]byte(body)) // the client may have left
+	return nil
+}
+
+// fileName names the site, the user and what it is, in letters that every system
+// takes.
+func fileName(site, user string) string {
+	clean := func(s string) string {
+		return strings.Map(func(r rune) rune {
+			if r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '.' || r == '-' {
+				return r
+			}
+			return '_'
+		}, s[:min(len(s), 60)])
+	}
+	return clean(site) + "-" + clean(user) + "-recovery-codes.txt"
+}
+
+// getSignOut is for those who follow a link: signing out takes a form.
+func (v *visit) getSignOut() error {
+	v.redirect(Prefix)
+	return nil
+}
+
+// postSignOut ends the session, or all of them.
+func (v *visit) postSignOut() error {
+	kind := "signed_out"
+	if v.field("everywhere") != "" {
+		kind = "signed_out_all"
+	}
+	if err := v.signOut(kind == "signed_out_all"); err != nil {
+		return err
+	}
+	f := v.frame()
+	f.SignOut, f.Token = false, ""
+	f.Notice = pages.Text{Key: "notice." + kind}
+	v.render(http.StatusOK, f, pages.Message{
+		Title: pages.Text{Key: "message.signed_out.title"}, Text: pages.Text{Key: "message.signed_out.text"},
+		Status: http.StatusOK, Link: "/", Label: pages.Text{Key: "label.sign_in_again"},
+	})
+	return nil
+}
+
+// signOut ends the session on the server at once. To end those of other browsers
+// takes a session that was proved: a password alone shall not do.
+func (v *visit) signOut(everywhere bool) error {
+	if v.sess == nil {
+		return nil
+	}
+	if everywhere && v.sess.Proved.IsZero() {
+		return errProofNeeded
+	}
+	err := v.commit(func(t *txn) error {
+		a, err := t.account(v.Subject)
+		if err != nil {
+			return err
+		}
+		kind := EventSignedOut
+		if everywhere {
+			kind = EventSignedOutAll
+			if _, err := t.endSessions(a); err != nil {
+				return err
+			}
+		}
+		a.forget(hashOf(v.token).String())
+		if len(a.Credentials) > 0 {
+			t.putAccount(a)
+		}
+		t.event(v.event(kind))
+		return t.removeSession(hashOf(v.token).String())
+	})
+	if err == nil {
+		v.clearCookie(sessionCookie)
+		v.sess, v.token = nil, ""
+	}
+	return err
+}

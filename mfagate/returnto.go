@@ -1,0 +1,88 @@
+package mfagate
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// maxReturn is the length in bytes of the longest path that is gone back to.
+const maxReturn = 2000
+
+// localPath returns path if it is a path of this very site that a person can be
+// sent to, and the empty string otherwise. What a browser could read as another
+// host, or as more than one line, is refused, and so are the gate's own pages
+// but the security page.
+func localPath(path string) string {
+	if len(path) > maxReturn || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
+		return ""
+	}
+	for i := range len(path) {
+		if c := path[i]; c <= ' ' || c >= 0x7f || c == '\\' {
+			return ""
+		}
+	}
+	u, err := url.Parse(path)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || strings.HasPrefix(u.Path, "//") ||
+		strings.ContainsAny(u.Path, "\\\r\n\t") {
+		return ""
+	}
+	if strings.HasPrefix(u.Path, Prefix) && u.Path != Prefix || u.Path+"/" == Prefix {
+		return ""
+	}
+	return path
+}
+
+// wanted is the path to go to after the pages: that of a stopped navigation, or
+// where a form that cannot be sent again came from.
+func (v *visit) wanted() string {
+	if v.r.Method == http.MethodGet || v.r.Method == http.MethodHead {
+		return orRoot(localPath(v.client.Sent.RequestURI()))
+	}
+	if ref, err := url.Parse(v.r.Referer()); err == nil && ref.Host == v.r.Host {
+		return orRoot(localPath(ref.RequestURI()))
+	}
+	return "/"
+}
+
+func orRoot(path string) string {
+	if path == "" {
+		return "/"
+	}
+	return path
+}
+
+// page is the path of one of the gate's pages, with the way back.
+func page(name, back string, more ...string) string {
+	q := url.Values{}
+	if back != "" {
+		q.Set("return", back)
+	}
+	for i := 0; i+1 < len(more); i += 2 {
+		q.Set(more[i], more[i+1])
+	}
+	if len(q) == 0 {
+		return Prefix + name
+	}
+	return Prefix + name + "?" + q.Encode()
+}
+
+// navigation tells whether a browser would show the answer to a person.
+func navigation(r *http.Request) bool {
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
+		return mode == "navigate"
+	}
+	if r.Header.Get("X-Requested-With") != "" {
+		return false
+	}
+	accept := r.Header.Get("Accept")
+	html := strings.Index(accept, "text/html")
+	json := strings.Index(accept, "json")
+	return html >= 0 && (json < 0 || html < json)
+}
+
+// upgrade tells whether r wants to become something other than a request, such as
+// a WebSocket, by HTTP/1.1, HTTP/2 or HTTP/3.
+func upgrade(r *http.Request) bool {
+	return r.Header.Get("Upgrade") != "" || r.Method == http.MethodConnect
+}

@@ -1,0 +1,102 @@
+package mfagate
+
+import (
+	"net/http"
+
+	"github.com/mfagate/caddy-mfagate/pages"
+)
+
+// States of a visit, as the API names them.
+const (
+	stateEnroll    = "enroll"
+	stateChallenge = "challenge"
+	stateVerified  = "verified"
+)
+
+// stop answers a request that may not pass yet. Only a navigation is noted, so
+// that a background request does not take the place of the page that the person
+// wanted.
+func (v *visit) stop() {
+	a, err := v.account()
+	if err != nil {
+		v.refuse(err)
+		return
+	}
+	if upgrade(v.r) || !navigation(v.r) {
+		v.unauthorized(v.stopState(a))
+		return
+	}
+	back := v.wanted()
+	if err := v.demand(requirement{v.policy.Factors, v.policy.MaxAge, back}); err != nil {
+		v.refuse(err)
+		return
+	}
+	switch {
+	case v.sess.Hold:
+		v.stopForCodes(back)
+	case a.enrolled(v.gate.recoveryName()):
+		v.redirect(page("challenge", back))
+	default:
+		v.redirect(page("enroll", back))
+	}
+}
+
+// stopForCodes leads back to the recovery codes that were not saved: a new set,
+// since the person may have left the old one anywhere.
+func (v *visit) stopForCodes(back string) {
+	var out saved
+	err := v.commit(func(t *txn) (err error) {
+		out, err = v.gate.remakeCodes(t, v, true)
+		return err
+	})
+	if err != nil {
+		v.refuse(err)
+		return
+	}
+	v.adopt(out)
+	v.redirect(page("recovery-codes", back))
+}
+
+func (v *visit) stopState(a *account) string {
+	if !a.enrolled(v.gate.recoveryName()) || v.sess != nil && v.sess.Hold {
+		return stateEnroll
+	}
+	return stateChallenge
+}
+
+// unauthorized tells a program what is missing, without a redirect that it would
+// take for an answer of the app.
+func (v *visit) unauthorized(state string) {
+	p := problem{
+		Type: "urn:mfagate:problem:" + state, Title: http.StatusText(http.StatusUnauthorized),
+		Status: http.StatusUnauthorized, URL: Prefix + "challenge", State: state,
+		Detail: v.gate.pages.Text(v.language(), pages.Text{Key: "problem." + state}),
+	}
+	if state == stateEnroll {
+		p.URL = Prefix + "enroll"
+	}
+	v.w.Header().Set("WWW-Authenticate", challengeHeader(v.realm, p.URL))
+	v.json(http.StatusUnauthorized, "application/problem+json", p)
+}
+
+// state tells where the visit's user stands.
+func (v *visit) state(a *account) string {
+	switch {
+	case v.sess != nil && v.sess.satisfies(v.sess.Want.policy(), v.now):
+		return stateVerified
+	default:
+		return v.stopState(a)
+	}
+}
+
+// stateOrEmpty is the state for an error answer, empty if nobody can tell.
+func (v *visit) stateOrEmpty() string {
+	if v.Name == "" {
+		return ""
+	}
+	a, err := v.account()
+	if err != nil {
+		return ""
+	}
+	return v.state(a)
+}

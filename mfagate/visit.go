@@ -1,0 +1,197 @@
+package mfagate
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/mfagate/caddy-mfagate/storage"
+)
+
+// A visit is one request as the gate sees it: who it is from, as the source
+// tells on this request or, where it tells none, as the session remembers.
+type visit struct {
+	*Block
+	w      http.ResponseWriter
+	r      *http.Request
+	client Client
+	now    time.Time
+
+	told     bool // the source tells who it is
+	identity Identity
+	Subject
+
+	token   string   // of sess
+	live    *live    // of sess
+	sess    *session // of this user at this site; nil if there is none
+	browser string   // token of a browser that may have proved before
+
+	call Call
+}
+
+// commit runs f as one transaction of the visit's user, and tells of what
+// happened after it was made.
+func (v *visit) commit(f func(*txn) error) error {
+	unlock := v.gate.records.lock(v.Subject)
+	t, err := v.gate.records.commit(v.r.Context(), f)
+	unlock()
+	if err != nil {
+		return err
+	}
+	v.gate.tell(v.r.Context(), t.events)
+	return nil
+}
+
+// tell hands events to whoever listens, outside of any lock.
+func (g *Gate) tell(ctx context.Context, events []Event) {
+	for _, e := range events {
+		g.onEvent(ctx, e)
+	}
+}
+
+func (v *visit) event(kind string) Event {
+	e := Event{Kind: kind, Subject: v.Subject, App: v.site.Name}
+	if v.client.Addr.IsValid() {
+		e.Remote = v.client.Addr.String()
+	}
+	return e
+}
+
+// adopt makes s the session of the visit and of the browser.
+func (v *visit) adopt(s saved) {
+	v.sess, v.token, v.live = s.session, s.token, nil
+	v.setCookie(sessionCookie, s.token, time.Time{})
+}
+
+// ensure makes a pending session if the visit has none. That takes an identity
+// that the source tells now: nothing is stored for strangers.
+func (v *visit) ensure() error {
+	if v.sess != nil {
+		return nil
+	}
+	if !v.told {
+		return errNoSession
+	}
+	return v.demand(requirement{})
+}
+
+// demand notes what a stopped request needs, in the session of the visit or in a
+// new pending one.
+func (v *visit) demand(want requirement) error {
+	if v.sess != nil && v.sess.Want.equal(want) {
+		return nil
+	}
+	var out saved
+	err := v.commit(func(t *txn) (err error) {
+		next := v.pendingSession(t.now)
+		if v.sess != nil {
+			s, err := t.session(v.token)
+			if err != nil {
+				return err
+			}
+			next = *s
+		}
+		next.Want = want
+		out, err = t.putSession(&next, v.token, false)
+		return err
+	})
+	if errors.Is(err, errNoSession) && v.told { // signed out a moment ago, in another tab
+		v.sess, v.token = nil, ""
+		return v.demand(want)
+	}
+	if err == nil {
+		v.adopt(out)
+	}
+	return err
+}
+
+func (v *visit) pendingSession(now time.Time) session {
+	return session{
+		Subject: v.Subject, Site: v.site.Name,
+		Created: now.UTC(), Deadline: now.Add(pendingLife).UTC(),
+	}
+}
+
+// current reads the session of the visit within a transaction; an identity that
+// the source tells may start without one.
+func (v *visit) current(t *txn) (session, error) {
+	if v.sess == nil {
+		if !v.told {
+			return session{}, errNoSession
+		}
+		return v.pendingSession(t.now), nil
+	}
+	s, err := t.session(v.token)
+	if err != nil {
+		return session{}, err
+	}
+	return *s, nil
+}
+
+// account reads the user's account outside of a transaction, to show it.
+func (v *visit) account() (*account, error) {
+	t := newTxn(v.r.Context(), v.gate.records.store)
+	return t.account(v.Subject)
+}
+
+// user is what a factor is told of the owner of an account.
+func (g *Gate) user(a *account, factor string, id Identity, c Call) User {
+	u := User{
+		Subject: a.Subject, Handle: a.Handle, Email: id.Email, Phone: id.Phone,
+		Issuer: g.issuer, Credentials: a.of(factor),
+	}
+	if u.Issuer == "" {
+		u.Issuer = c.Host
+	}
+	return u
+}
+
+// proved turns s into a verified session of the account, under a new token, with
+// its rights and traces in the same commit.
+func (v *visit) proved(t *txn, s session, a *account, factor string) (saved, error) {
+	if s.Proved.IsZero() {
+		s.Deadline = t.now.Add(v.lifetime).UTC()
+	}
+	s.Factor, s.Proved = factor, t.now.UTC()
+	out, err := t.putSession(&s, v.token, true)
+	if err != nil {
+		return saved{}, err
+	}
+	if v.token != "" {
+		a.forget(hashOf(v.token).String())
+	}
+	for _, hash := range a.admit(sessionRef{out.hash(), s.Deadline}, t.now) {
+		if err := t.removeSession(hash); err != nil {
+			return saved{}, err
+		}
+	}
+	a.LastProof = t.now.UTC()
+	if !a.knows(v.browser, t.now) {
+		v.browser = rand.Text() // never one that somebody else could have put there
+	}
+	a.learn(v.browser, t.now)
+	t.putAccount(a)
+	return out, nil
+}
+
+// step reads the state of a conversation.
+func (t *txn) step(hash string, purpose ...string) (*step, error) {
+	st := new(step)
+	err := t.getRecord(stepKey(hash, purpose...), st)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, errStepGone
+	}
+	return st, err
+}
+
+// A step is the gate's half of a conversation with a factor.
+type step struct {
+	versioned
+	ID    string `json:"id"`
+	State []byte `json:"state"`
+}
+
+// stepLife is how long a conversation may take.
+const stepLife = pendingLife
