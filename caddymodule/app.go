@@ -1,0 +1,224 @@
+package caddymodule
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+
+	"github.com/mfagate/caddy-mfagate/mfagate"
+	"github.com/mfagate/caddy-mfagate/pages"
+)
+
+func init() {
+	caddy.RegisterModule(App{})
+}
+
+// App holds what all mfa handlers of a configuration share: the records, the
+// factors and the pages.
+type App struct {
+	// Where records are kept. Default: a Badger database in Caddy's data folder.
+	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=mfa.stores inline_key=engine"`
+
+	// The file of the keys that seal the records. It is made, readable by its
+	// owner only, beside a Badger database that is empty. Default: beside the
+	// database's folder, with .keyset.json added to its name.
+	Keyset string `json:"keyset,omitempty"`
+
+	// The name that authenticator apps show. Default: the host of the app.
+	Issuer string `json:"issuer,omitempty"`
+
+	// The realm of sites that name none.
+	Realm string `json:"realm,omitempty"`
+
+	// The factors that people can enrol. Default: totp.
+	FactorsRaw caddy.ModuleMap `json:"factors,omitempty" caddy:"namespace=mfa.factors"`
+
+	// The recovery codes that people get. Default: ten.
+	RecoveryCodes *RecoveryCodes `json:"recovery_codes,omitempty"`
+
+	// Whom a person asks who is stuck.
+	Support *Support `json:"support,omitempty"`
+
+	// A folder with files that replace those of the built-in pages.
+	Theme string `json:"theme,omitempty"`
+
+	// The languages to offer, the first being the default. Default: all.
+	Languages []string `json:"languages,omitempty"`
+
+	// "nist" follows SP 800-63B where the defaults are kinder.
+	Profile string `json:"profile,omitempty"`
+
+	sites    *sites
+	resource *resource
+	factors  []mfagate.Factor
+	recovery mfagate.Recovery
+	pages    *pages.Set
+	gate     func() (*mfagate.Gate, error)
+	ctx      caddy.Context
+	events   *caddyevents.App
+	logger   *slog.Logger
+}
+
+// Support tells a person who is stuck whom to ask.
+type Support struct {
+	Text string `json:"text"`
+	URL  string `json:"url,omitempty"` // https, http, mailto or tel
+}
+
+// CaddyModule returns the Caddy module information.
+func (App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "mfa",
+		New: func() caddy.Module { return new(App) },
+	}
+}
+
+// Provision loads the app's guest modules. It changes nothing on disk and opens
+// no database, so that "caddy validate" works beside a running server.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.ctx, a.logger = ctx, ctx.Slogger()
+	a.sites = &sites{realm: a.Realm}
+	a.gate = sync.OnceValues(a.newGate)
+	events, err := ctx.App("events")
+	if err != nil {
+		return err
+	}
+	a.events = events.(*caddyevents.App)
+	for _, load := range []func(caddy.Context) error{a.loadFactors, a.loadRecovery, a.loadPages, a.loadStore} {
+		if err := load(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loadStore takes a share in the store that must be given back by Cleanup, so it
+// comes last.
+func (a *App) loadStore(ctx caddy.Context) error {
+	if a.StoreRaw == nil {
+		a.StoreRaw = json.RawMessage(`{"engine": "badger"}`)
+	}
+	mod, err := ctx.LoadModule(a, "StoreRaw")
+	if err != nil {
+		return fmt.Errorf("loading store: %w", err)
+	}
+	opener, ok := mod.(StoreOpener)
+	if !ok {
+		return fmt.Errorf("store %T opens no store", mod)
+	}
+	keyset, err := keysetPath(a.Keyset, opener)
+	if err != nil {
+		return err
+	}
+	a.resource, err = acquire(opener, keyset)
+	return err
+}
+
+func (a *App) loadPages(caddy.Context) (err error) {
+	options := pages.Options{Languages: a.Languages}
+	if options.Overlay, err = theme(a.Theme); err != nil {
+		return err
+	}
+	if a.pages, err = pages.New(options); err != nil {
+		return fmt.Errorf("loading pages: %w", err)
+	}
+	return nil
+}
+
+// Validate checks what can be checked without opening the store.
+func (a *App) Validate() error {
+	if a.Profile != "" && a.Profile != profileNIST {
+		return fmt.Errorf("profile %q: want %s", a.Profile, profileNIST)
+	}
+	if a.Support == nil {
+		return nil
+	}
+	return a.Support.validate()
+}
+
+func (s *Support) validate() error {
+	if s.Text == "" {
+		return fmt.Errorf("support: the text is missing")
+	}
+	if s.URL == "" {
+		return nil
+	}
+	scheme, _, ok := strings.Cut(s.URL, ":")
+	if !ok || !slices.Contains([]string{"https", "http", "mailto", "tel"}, scheme) {
+		return fmt.Errorf("support %q: want a URL that begins with https:, http:, mailto: or tel:", s.URL)
+	}
+	return nil
+}
+
+// Gate returns the gate of this configuration. Apps start in no certain order,
+// so a request can come before Start was called: whoever comes first opens the
+// store.
+func (a *App) Gate() (*mfagate.Gate, error) { return a.gate() }
+
+func (a *App) newGate() (*mfagate.Gate, error) {
+	records, err := a.resource.open(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	config := mfagate.Config{
+		Records:  records,
+		Factors:  a.factors,
+		Recovery: a.recovery,
+		Pages:    a.pages,
+		Issuer:   a.Issuer,
+		OnEvent:  a.emit,
+		Logger:   a.logger,
+	}
+	if a.Support != nil {
+		config.Support = pages.Support{Text: a.Support.Text, URL: a.Support.URL}
+	}
+	return mfagate.New(config)
+}
+
+// emit tells Caddy's event handlers and the log of e. Events of a configuration
+// that a reload replaced are dropped by Caddy; the record in the store is the truth.
+func (a *App) emit(_ context.Context, e mfagate.Event) {
+	a.events.Emit(a.ctx, "mfa_"+e.Kind, map[string]any{
+		"realm": e.Realm, "user": e.Name, "app": e.App, "factor": e.Factor,
+		"remote": e.Remote, "actor": e.Actor, "detail": e.Detail,
+	})
+	a.logger.Info("second factor", "event", e.Kind, "realm", e.Realm, "user", e.Name,
+		"app", e.App, "factor", e.Factor, "remote", e.Remote, "actor", e.Actor, "detail", e.Detail)
+}
+
+// Start opens the store, so that one which cannot be opened stops Caddy from
+// starting, and a reload from taking place.
+func (a *App) Start() error {
+	if _, err := a.Gate(); err != nil {
+		return err
+	}
+	a.sites.logOpenEnrolment(a.logger)
+	return nil
+}
+
+// Stop implements caddy.App. The store is given back by Cleanup.
+func (a *App) Stop() error { return nil }
+
+// Cleanup gives back the share in the store. Caddy calls it also after Provision
+// or Validate failed.
+func (a *App) Cleanup() error {
+	if a.resource == nil {
+		return nil
+	}
+	return a.resource.release()
+}
+
+// Interface guards
+var (
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.Validator    = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
+)

@@ -1,0 +1,164 @@
+package caddymodule
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"golang.org/x/term"
+
+	"github.com/mfagate/caddy-mfagate/mfagate"
+)
+
+// A commandLine is what the person at the keyboard asked for.
+type commandLine struct{ caddycmd.Flags }
+
+// address finds the admin API as Caddy's own commands do.
+func (l commandLine) address() (string, error) {
+	config := l.String("config")
+	if config == "" && l.String("address") == "" {
+		if _, err := os.Stat("Caddyfile"); err == nil {
+			config = "Caddyfile"
+		}
+	}
+	return caddycmd.DetermineAdminAPIAddress(l.String("address"), nil, config, l.String("adapter"))
+}
+
+// path returns the route of the user in the admin API.
+func (l commandLine) path(action string) string {
+	return "/mfa/users/" + url.PathEscape(l.String("realm")) + "/" + url.PathEscape(l.Arg(0)) + action
+}
+
+// call asks the running server. in may be nil; out takes the answer.
+func (l commandLine) call(method, path string, in, out any) error {
+	address, err := l.address()
+	if err != nil {
+		return usageError(err.Error())
+	}
+	var body io.Reader
+	if in != nil {
+		encoded, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(encoded)
+	}
+	resp, err := caddycmd.AdminAPIRequest(address, method, path, nil, body)
+	if err != nil {
+		return explain(address, err)
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+		return fmt.Errorf("reading the answer of %s: %w", address, err)
+	}
+	return nil
+}
+
+// explain turns an error of Caddy's client into what the server said, or into
+// what to do if it said nothing. Caddy has no type for it.
+func explain(address string, err error) error {
+	_, answer, answered := strings.Cut(err.Error(), "caddy responded with error: ")
+	if !answered {
+		return fmt.Errorf("no server answers at %s; start it, or tell with --address or --config where it is (%w)", address, err)
+	}
+	_, body, _ := strings.Cut(answer, ": ")
+	var said struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal([]byte(body), &said) != nil || said.Error == "" {
+		return fmt.Errorf("the server at %s knows nothing of mfa (%s)", address, strings.TrimSpace(answer))
+	}
+	return fmt.Errorf("%s", said.Error)
+}
+
+// users asks for all users of the realm, or of all realms.
+func (l commandLine) users() ([]mfagate.UserStatus, error) {
+	if !l.Bool("all") {
+		return l.usersOf(l.String("realm"))
+	}
+	var list realmList
+	if err := l.call(http.MethodGet, "/mfa/realms", nil, &list); err != nil {
+		return nil, err
+	}
+	all := []mfagate.UserStatus{}
+	for _, realm := range list.Realms {
+		users, err := l.usersOf(realm)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, users...)
+	}
+	return all, nil
+}
+
+// usersOf asks for the users of a realm, part by part.
+func (l commandLine) usersOf(realm string) ([]mfagate.UserStatus, error) {
+	all, after := []mfagate.UserStatus{}, ""
+	for {
+		query := url.Values{"realm": {realm}, "after": {after}, "limit": {strconv.Itoa(mostUsers)}}
+		var list userList
+		if err := l.call(http.MethodGet, "/mfa/users?"+query.Encode(), nil, &list); err != nil {
+			return nil, err
+		}
+		all = append(all, list.Users...)
+		if len(list.Users) < mostUsers {
+			return all, nil
+		}
+		after = list.Users[len(list.Users)-1].Name
+	}
+}
+
+// ticket gives an order whose answer is a ticket, and prints its links.
+func (l commandLine) ticket(action string, o orderBody) error {
+	valid := l.Duration("valid")
+	if valid <= 0 || valid > 24*time.Hour {
+		return usageError("--valid: want at most 24h")
+	}
+	base := strings.TrimSuffix(l.String("url"), "/")
+	if u, err := url.Parse(base); base != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+		return usageError("--url: want the URL of the app, such as https://app.example.com")
+	}
+	o.Valid = caddy.Duration(valid)
+	var t issuedTicket
+	if err := l.call(http.MethodPost, l.path(action), o, &t); err != nil {
+		return err
+	}
+	if base != "" {
+		t.URLs = []string{base}
+	}
+	if l.Bool("json") {
+		return printJSON(t)
+	}
+	return printTicket(t)
+}
+
+// confirm asks the question, into which the user's name and realm are put,
+// unless --yes was given. Where nobody can answer, it must be.
+func (l commandLine) confirm(question string) error {
+	if l.Bool("yes") {
+		return nil
+	}
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		return usageError("this cannot be undone, and there is nobody to ask: give --yes")
+	}
+	fmt.Fprintf(os.Stderr, question+" [y/N] ", l.Arg(0), l.String("realm"))
+	answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	if err != nil && err != io.EOF {
+		return fmt.Errorf("reading the answer: %w", err)
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	return fmt.Errorf("nothing was changed")
+}
