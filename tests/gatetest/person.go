@@ -24,6 +24,24 @@ type Person struct {
 
 	server *Server
 	client *http.Client
+	doomed bool // the server may be gone at any moment
+}
+
+// vanished is what ends a story whose server is gone.
+type vanished struct{}
+
+// UntilGone runs a story that ends without failing the test when the server
+// vanishes, and tells whether it came to its end.
+func (p *Person) UntilGone(story func()) (finished bool) {
+	p.doomed = true
+	defer func() {
+		p.doomed = false
+		if r := recover(); r != nil && r != (vanished{}) {
+			panic(r)
+		}
+	}()
+	story()
+	return true
 }
 
 // Person returns somebody with an empty browser.
@@ -63,7 +81,7 @@ func (p *Person) Take(cookies ...*http.Cookie) {
 // Navigate opens a path as a browser does, following redirects.
 func (p *Person) Navigate(t testing.TB, path string) *Page {
 	t.Helper()
-	return p.follow(t, p.Open(t, path))
+	return p.Follow(t, p.Open(t, path))
 }
 
 // Open opens a path as a browser does, and shows the first answer.
@@ -76,7 +94,7 @@ func (p *Person) Open(t testing.TB, path string) *Page {
 // name with no values is left out.
 func (p *Person) Submit(t testing.TB, page *Page, action string, values url.Values) *Page {
 	t.Helper()
-	return p.follow(t, p.Post(t, page, action, values))
+	return p.Follow(t, p.Post(t, page, action, values))
 }
 
 // Post is [Person.Submit] without following redirects.
@@ -163,6 +181,9 @@ func (p *Person) Request(t testing.TB, method, path string, body io.Reader, head
 func (p *Person) Do(t testing.TB, r *http.Request) *Page {
 	t.Helper()
 	page, err := p.Try(r)
+	if err != nil && p.doomed {
+		panic(vanished{})
+	}
 	if err != nil {
 		t.Fatalf("%s %s: %v", r.Method, r.URL.Path, err)
 	}
@@ -187,7 +208,8 @@ func (p *Person) Try(r *http.Request) (*Page, error) {
 	return &Page{resp.StatusCode, resp.Request.URL, resp.Header, string(body), root}, nil
 }
 
-func (p *Person) follow(t testing.TB, page *Page) *Page {
+// Follow follows redirects, none of which may leave the site.
+func (p *Person) Follow(t testing.TB, page *Page) *Page {
 	t.Helper()
 	for range 10 {
 		if page.Status < 300 || page.Status >= 400 {
