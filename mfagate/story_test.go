@@ -1,0 +1,197 @@
+package mfagate_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestFirstVisit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		alice := w.person("alice").enrol("/payslips?year=2026")
+		if w.hit() != 0 {
+			t.Errorf("%d requests reached the app before the end of the enrolment", w.hit())
+		}
+		alice.follow().want(200)
+		if !strings.Contains(alice.body, "the app, for alice") {
+			t.Errorf("body = %q; want the app's", alice.body)
+		}
+		if len(alice.codes) != 10 {
+			t.Errorf("recovery codes = %q; want ten", alice.codes)
+		}
+		want := []string{"enrolled", "codes_made", "codes_saved"}
+		if got := w.kinds(); !slices.Equal(got, want) {
+			t.Errorf("events = %q; want %q", got, want)
+		}
+		for name := range w.hits[0].Header {
+			if name == "Cookie" {
+				t.Errorf("the app was sent cookies: %q", w.hits[0].Header[name])
+			}
+		}
+	})
+}
+
+func TestWrongCodeKeepsTheSecret(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		p := w.person("alice")
+		p.get("/").want(303).follow().want(200)
+		p.post("/.mfa/enroll/totp").want(303).follow().want(200).scan()
+		secret := p.secret
+		p.post("/.mfa/enroll/totp", "code", "000000").want(422).scan()
+		if p.secret != secret {
+			t.Fatalf("the secret changed after a wrong code")
+		}
+		if !strings.Contains(p.body, `role="alert"`) {
+			t.Errorf("nothing says what was wrong: %.500q", p.body)
+		}
+		// Back to the first step and forth again.
+		p.get("/.mfa/enroll").want(200).post("/.mfa/enroll/totp").want(303).follow().want(200).scan()
+		if p.secret != secret {
+			t.Fatalf("the secret changed by going back")
+		}
+		p.post("/.mfa/enroll/totp", "code", p.code(0)).want(303, "/.mfa/recovery-codes")
+	})
+}
+
+func TestLeavingBeforeTheCodesAreSaved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		p := w.person("alice")
+		p.get("/").want(303).follow()
+		p.post("/.mfa/enroll/totp").want(303).follow().want(200).scan()
+		p.post("/.mfa/enroll/totp", "code", p.code(0)).want(303, "/.mfa/recovery-codes").follow().want(200).note()
+		first, firstSet, token := p.codes, p.set(), p.token()
+		p.post("/.mfa/recovery-codes", "set", p.set()).want(422) // the box is not ticked
+		p.get("/.mfa/recovery-codes").want(200).note()
+		if !slices.Equal(p.codes, first) {
+			t.Errorf("opening the page again changed the codes")
+		}
+		p.get("/").want(303, "/.mfa/recovery-codes").follow().want(200).note()
+		if slices.Equal(p.codes, first) {
+			t.Errorf("the same set was shown after leaving")
+		}
+		if w.hit() != 0 {
+			t.Fatalf("the app was reached before the codes were saved")
+		}
+		p.post("/.mfa/recovery-codes", "set", firstSet, "saved", "yes", "form_token", token).want(409) // from an old tab
+		p.get("/").want(303, "/.mfa/recovery-codes")
+
+		time.Sleep(time.Minute)
+		q := p.elsewhere()
+		q.secret = p.secret
+		q.prove("/", 0).want(303, "/.mfa/recovery-codes").follow().want(200).note()
+		if slices.Equal(q.codes, p.codes) || len(q.codes) != 10 {
+			t.Errorf("the next sign-in showed %q; want ten fresh codes", q.codes)
+		}
+		q.post("/.mfa/recovery-codes", "set", q.set(), "saved", "yes").want(303, "/").follow().want(200)
+	})
+}
+
+func TestRecoveryCode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		alice := w.person("alice").enrol("/")
+		for i := range 8 {
+			p := alice.elsewhere()
+			p.get("/").want(303, "/.mfa/challenge").follow().want(200)
+			p.post("/.mfa/challenge", "method", "recovery", "code", strings.ToLower(alice.codes[i])).want(303, "/.mfa/?").follow().want(200)
+			left := 9 - i
+			if !strings.Contains(p.body, " "+string(rune('0'+left))+" ") {
+				t.Errorf("the page does not tell that %d codes are left", left)
+			}
+			if i < 3 { // no more, or the limit on guesses answers
+				q := alice.elsewhere()
+				q.get("/").follow().want(200)
+				q.post("/.mfa/challenge", "method", "recovery", "code", alice.codes[i]).want(401)
+			}
+		}
+	})
+}
+
+func TestSessionEnds(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		wait []time.Duration
+		want int
+	}{
+		{"in use", []time.Duration{29 * time.Minute, 29 * time.Minute, 29 * time.Minute}, 200},
+		{"idle", []time.Duration{31 * time.Minute}, 303},
+		{"lifetime", slices.Repeat([]time.Duration{20 * time.Minute}, 37), 303},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, nil)
+				p := w.person("alice").enrol("/")
+				for i, d := range test.wait {
+					time.Sleep(d)
+					p.get("/page")
+					if i < len(test.wait)-1 && i < 35 {
+						p.want(200)
+					}
+				}
+				p.want(test.want)
+			})
+		})
+	}
+}
+
+func TestSignOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		alice := w.person("alice").enrol("/")
+		stolen := w.person("alice")
+		for k, v := range alice.cookies {
+			stolen.cookies[k] = v
+		}
+		alice.get("/.mfa/").want(200)
+		alice.post("/.mfa/sign-out").want(200)
+		stolen.get("/").want(303, "/.mfa/challenge")
+		if w.hit() != 0 {
+			t.Errorf("a signed-out session reached the app")
+		}
+	})
+}
+
+func TestSignOutEverywhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		alice := w.person("alice").enrol("/")
+		time.Sleep(time.Minute)
+		other := alice.elsewhere()
+		other.prove("/", 0).want(303, "/").follow().want(200)
+
+		thief := w.person("alice") // has the password only
+		thief.get("/").want(303).follow().want(200)
+		thief.post("/.mfa/sign-out", "everywhere", "yes").want(403)
+		other.get("/").want(200)
+
+		alice.get("/.mfa/").want(200)
+		alice.post("/.mfa/sign-out", "everywhere", "yes").want(200)
+		other.get("/").want(303, "/.mfa/challenge")
+		alice.get("/").want(303, "/.mfa/challenge")
+	})
+}
+
+func TestNewCodesNeedAFreshProof(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		alice := w.person("alice").enrol("/")
+		old := alice.codes
+		time.Sleep(time.Minute)
+		alice.get("/.mfa/").want(200)
+		alice.post("/.mfa/recovery-codes", "action", "new").want(303, "/.mfa/challenge").follow().want(200)
+		alice.post("/.mfa/challenge", "method", "totp", "code", alice.code(0), "purpose", "settings", "return", "/.mfa/").want(303, "/.mfa/").follow().want(200)
+		alice.post("/.mfa/recovery-codes", "action", "new").want(303, "/.mfa/recovery-codes").follow().want(200).note()
+		if len(alice.codes) != 10 || slices.Equal(old, alice.codes) {
+			t.Fatalf("codes = %q; want ten new ones", alice.codes)
+		}
+		p := alice.elsewhere()
+		p.get("/").follow().want(200)
+		p.post("/.mfa/challenge", "method", "recovery", "code", old[0]).want(401)
+		p.post("/.mfa/challenge", "method", "recovery", "code", alice.codes[0]).want(303)
+	})
+}
