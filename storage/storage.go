@@ -30,16 +30,19 @@ var (
 	// named, so that nothing was changed. Read again and decide anew.
 	ErrConflict = errors.New("storage: record was changed by another writer")
 
-	// ErrUnknown reports that the connection to the engine was lost after
-	// changes had been sent, so that they may or may not have been made. Read
-	// one of the changed records to learn which.
+	// ErrUnknown reports that the engine failed, or the connection to it was
+	// lost, after changes had been sent, so that they may or may not have been
+	// made. Read one of the changed records to learn which.
 	ErrUnknown = errors.New("storage: outcome of the changes is unknown")
 )
 
-// MaxKey is the length in bytes of the longest key that every engine takes.
+// MaxKey is the length in bytes of the longest key that every engine takes. Keys
+// are UTF-8 without NUL bytes, and not empty.
 const MaxKey = 2048
 
-// MaxValue is the length in bytes of the longest value that every engine takes.
+// MaxValue is the length in bytes of the longest value that every store takes.
+// Values are any bytes. Engines take 1024 bytes more, so that a sealed value of
+// this length fits. All values of one [Store.Apply] together may have 2 MiB.
 const MaxValue = 256 << 10
 
 // A Record is a value together with the version at which it was read.

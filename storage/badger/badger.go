@@ -18,6 +18,12 @@
 // [storage.MaxValue] and 1024 bytes, so that sealing has room. One Apply takes about 2 MiB
 // and 20,000 changes; one that is larger is an error and changes nothing.
 //
+// # Full disk
+//
+// Badger writes through memory maps, and writing there on a full disk ends the
+// whole process. So Open and Apply fail with [ErrDiskFull] while less than 64 MiB are
+// free, and work again when there is room. Reading goes on.
+//
 // # Files
 //
 // The folder is made with mode 0700, and that mode is restored to a database
@@ -60,6 +66,7 @@ type Store struct {
 	closing  chan struct{}
 	stopped  chan struct{}
 	close    func() error
+	free     func() (bytes uint64, known bool)
 }
 
 var _ storage.Store = (*Store)(nil)
@@ -179,6 +186,7 @@ func newStore(db *badger.DB, dir string) *Store {
 		requests: make(chan *request),
 		closing:  make(chan struct{}),
 		stopped:  make(chan struct{}),
+		free:     func() (uint64, bool) { return freeSpace(dir) },
 	}
 	s.close = sync.OnceValue(s.shut)
 	go s.commitAll()

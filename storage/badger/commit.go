@@ -132,7 +132,7 @@ func (s *Store) commit(requests []*request) (later []*request) {
 			r.done <- err
 		}
 	}
-	err := s.wrap("writing to", g.write())
+	err := s.wrap("writing to", s.write(&g))
 	for _, r := range g.members {
 		r.done <- err
 	}
@@ -200,11 +200,18 @@ func (g *group) checkVersion(c storage.Change) error {
 	return nil
 }
 
-// write puts the changes of all members into the transaction and commits it.
-func (g *group) write() error {
+func (s *Store) write(g *group) error {
 	if len(g.members) == 0 {
 		return nil
 	}
+	if err := checkSpace(s.free); err != nil {
+		return err
+	}
+	return g.write()
+}
+
+// write puts the changes of all members into the transaction and commits it.
+func (g *group) write() error {
 	for _, r := range g.members {
 		for _, c := range r.changes {
 			if err := g.put(c); err != nil {

@@ -38,6 +38,9 @@ func (o Options) Open() (*Store, error) {
 	if err := makeDir(o.Dir); err != nil {
 		return nil, fmt.Errorf("opening database %s: %w", o.Dir, err)
 	}
+	if err := checkSpace(func() (uint64, bool) { return freeSpace(o.Dir) }); err != nil {
+		return nil, fmt.Errorf("opening database %s: %w", o.Dir, err)
+	}
 	db, err := badger.Open(o.engine())
 	if err != nil {
 		return nil, fmt.Errorf("opening database %s: %w", o.Dir, explain(err))

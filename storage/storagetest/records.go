@@ -92,6 +92,16 @@ func testLargest(t *testing.T, s storage.Store) {
 	if rs := list(t, s, key[:100], "", 0); len(rs) != 1 || rs[0].Key != key || len(rs[0].Value) != len(value) {
 		t.Errorf("List = %d records; want the largest one", len(rs))
 	}
+	var together []storage.Change
+	for i := range 8 { // 2 MiB of values
+		together = append(together, storage.Change{Key: fmt.Sprint("together/", i), Value: value})
+	}
+	apply(t, s, together...)
+	for _, c := range together {
+		if got := get(t, s, c.Key); !bytes.Equal(got.Value, value) {
+			t.Errorf("%s = %d bytes; want the %d written", c.Key, len(got.Value), len(value))
+		}
+	}
 }
 
 func testStale(t *testing.T, s storage.Store) {
