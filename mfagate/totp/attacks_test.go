@@ -28,6 +28,7 @@ func TestT01Replay(t *testing.T) {
 
 // The code is right in every case; only its dress is not.
 func TestT02Decoration(t *testing.T) {
+	fresh := *enrolled(t, totp.Factor{})
 	for name, dress := range map[string]func(string) string{
 		"leading space":    func(c string) string { return " " + c },
 		"trailing newline": func(c string) string { return c + "\n" },
@@ -53,7 +54,7 @@ func TestT02Decoration(t *testing.T) {
 		"twice":            func(c string) string { return c + c },
 		"long":             func(c string) string { return c[:3] + strings.Repeat(" ", 100) + c[3:] },
 	} {
-		p := enrolled(t, totp.Factor{})
+		p := fresh
 		p.want(name, p.types(dress(p.code(0))), mfagate.ErrShape)
 		p.want(name+", then right", p.types(p.code(0)), nil)
 	}

@@ -101,11 +101,12 @@ func TestAcceptedSteps(t *testing.T) {
 		{"strict", true, 0, map[int]bool{-1: true, 0: true}},
 		{"strict, half a minute ahead", true, step, map[int]bool{-1: true, 0: true}},
 	} {
+		fresh := person{t: t, factor: totp.Factor{Strict: test.strict}, user: alice(), now: start.Add(-time.Hour)}
+		fresh.phone.ahead = test.ahead
+		fresh.enrol("")
+		fresh.now = start
 		for distance := -4; distance <= 4; distance++ {
-			p := &person{t: t, factor: totp.Factor{Strict: test.strict}, user: alice(), now: start.Add(-time.Hour)}
-			p.phone.ahead = test.ahead
-			p.enrol("")
-			p.now = start
+			p := fresh
 			err := p.types(p.code(time.Duration(distance) * step))
 			if got := err == nil; got != test.accepted[distance] {
 				t.Errorf("%s, step %+d: got accepted %t; want %t", test.name, distance, got, test.accepted[distance])

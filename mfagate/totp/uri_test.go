@@ -72,8 +72,8 @@ func TestB07Injection(t *testing.T) {
 	}
 }
 
-// The library reads U+0020 at an end of the URL and such away; nothing may
-// depend on that.
+// FuzzURL checks that names change neither the number of parameters nor their
+// values, and come back as they are shown.
 func FuzzURL(f *testing.F) {
 	f.Add("Example Corp", "alice@example.com")
 	f.Add("Evil:Corp?x&secret=AAAA", "a:b\nc")
@@ -82,7 +82,7 @@ func FuzzURL(f *testing.F) {
 		u := mfagate.User{Subject: mfagate.Subject{Realm: "default", Name: account}, Issuer: issuer}
 		s, err := totp.Factor{}.BeginEnrol(t.Context(), mfagate.Call{Now: start}, u)
 		if err != nil {
-			if strings.Trim(issuer, "\x00 \n") != "" && issuer == strings.ToValidUTF8(issuer, "") && isWord(issuer) && isWord(account) {
+			if isWord(issuer) && isWord(account) {
 				t.Fatalf("issuer %q, account %q: got error %v; want none", issuer, account, err)
 			}
 			return
