@@ -40,6 +40,9 @@ func (v *visit) readJSON(media string, body []byte, mediaErr error) error {
 			return errBadRequest // doubled members are read differently by different readers
 		}
 		value := string(raw)
+		if raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9' {
+			return errBadRequest // 12345 is not the code 012345
+		}
 		if raw[0] == '"' {
 			if err := json.Unmarshal(raw, &value); err != nil {
 				return errBadRequest

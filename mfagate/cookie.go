@@ -37,13 +37,15 @@ func (v *visit) cookie(name string) (value string, err error) {
 			var pair string
 			pair, line, _ = strings.Cut(line, ";")
 			n, val, _ := strings.Cut(pair, "=")
-			if strings.TrimSpace(n) != name {
+			// Only what RFC 6265 calls white space: browsers let a sibling domain
+			// set U+2000 before __Host-, which they take for another name.
+			if strings.Trim(n, " \t") != name {
 				continue
 			}
 			if found {
 				return "", errCookies
 			}
-			found, value = true, strings.TrimSpace(val)
+			found, value = true, strings.Trim(val, " \t")
 		}
 	}
 	return value, nil
