@@ -136,7 +136,7 @@ func TestCookieTossing(t *testing.T) {
 		"$Version=1; " + c.Name + `="` + c.Value + `x"`, strings.ToUpper(c.Name) + "=" + c.Value, "%5F%5FHost-" + c.Name + "=" + c.Value,
 		"\u2000" + c.Name + "=" + c.Value, c.Name + "[]=" + c.Value, "." + c.Name + "=" + c.Value, c.Name + "==" + c.Value,
 		c.Name + "=" + c.Value + "=", c.Name + "=" + c.Value[1:], c.Name + "=" + strings.ToLower(c.Value), c.Name + "=", c.Name,
-		c.Name + "=" + strings.Repeat(c.Value, 50), c.Name + "=\x01" + c.Value, c.Name + "=%" + c.Value,
+		c.Name + "=" + strings.Repeat(c.Value, 50), c.Name + "=%" + c.Value,
 	}
 	s.App.Quiet(t, func() {
 		for _, h := range headers {

@@ -33,6 +33,7 @@ type Server struct {
 	binary      string
 	port, port2 int
 	logs        lockedBuffer
+	logged      int // length of the log when the process started
 	cmd         *exec.Cmd
 	done        chan struct{} // closed when cmd has ended
 }
@@ -89,6 +90,7 @@ func (s *Server) WriteConfig(c Config) {
 func (s *Server) Run() error {
 	cmd := s.Command("run", "--config", s.Caddyfile, "--adapter", "caddyfile")
 	cmd.Stdout, cmd.Stderr = &s.logs, &s.logs
+	s.logged = len(s.Logs())
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting the gateway: %w", err)
 	}
@@ -111,20 +113,16 @@ func (s *Server) Command(args ...string) *exec.Cmd {
 }
 
 func (s *Server) ready() error {
-	client := &http.Client{Transport: s.Transport(), Timeout: 5 * time.Second}
-	defer client.CloseIdleConnections()
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
 		select {
 		case <-s.done:
 			return fmt.Errorf("the gateway ended at its start:\n%s", s.Logs())
 		case <-time.After(5 * time.Millisecond):
 		}
-		resp, err := client.Get(s.URL + "/")
-		if err != nil {
-			continue
+		// It listens before it knows that all of it can start.
+		if strings.Contains(s.Logs()[s.logged:], "serving initial configuration") {
+			return nil
 		}
-		resp.Body.Close()
-		return nil
 	}
 	return fmt.Errorf("the gateway does not answer:\n%s", s.Logs())
 }
