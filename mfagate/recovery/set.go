@@ -67,7 +67,8 @@ func hashed(ctx context.Context, codes []string) (set, error) {
 	return s, nil
 }
 
-// without returns a copy of the set that lacks a code.
+// without returns the set without a code. The receiver, which open decoded, is
+// used up.
 func (s set) without(ctx context.Context, code string) (set, error) {
 	i, err := s.find(ctx, code)
 	switch {
@@ -76,9 +77,9 @@ func (s set) without(ctx context.Context, code string) (set, error) {
 	case i < 0:
 		return set{}, errNoSuchCode
 	case s.Salt != nil:
-		s.Hashes = cut(s.Hashes, i)
+		s.Hashes = slices.Delete(s.Hashes, i, i+1)
 	default:
-		s.Codes = cut(s.Codes, i)
+		s.Codes = slices.Delete(s.Codes, i, i+1)
 	}
 	return s, nil
 }
@@ -106,7 +107,5 @@ func (s set) find(ctx context.Context, code string) (int, error) {
 	}
 	return found, nil
 }
-
-func cut[T any](all []T, i int) []T { return slices.Delete(slices.Clone(all), i, i+1) }
 
 var errNoSuchCode = fmt.Errorf("recovery: no such code: %w", mfagate.ErrRejected)

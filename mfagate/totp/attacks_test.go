@@ -236,3 +236,23 @@ func TestDigitsOfCredentialHold(t *testing.T) {
 	p.want("eight digits", p.types(p.code(0)+"00"), mfagate.ErrShape)
 	p.want("six digits", p.types(p.code(0)), nil)
 }
+
+// A wrong answer to one credential counts, though the other is broken or shows
+// another number of digits: which of them the person meant is unknown.
+func TestWrongAnswerBesideOthersCounts(t *testing.T) {
+	p := enrolled(t, totp.Factor{Digits: 8})
+	p.user.Credentials = append(p.user.Credentials, credential(""))
+	err := p.types("000000")
+	p.want("six digits beside eight and broken", err, mfagate.ErrRejected)
+	if errors.Is(err, mfagate.ErrShape) {
+		t.Errorf("got error %v; want no complaint of the shape", err)
+	}
+}
+
+func TestUsedIsNoted(t *testing.T) {
+	p := enrolled(t, totp.Factor{})
+	p.want("sign-in", p.types(p.code(0)), nil)
+	if got := p.user.Credentials[0].Used; !got.Equal(p.now) {
+		t.Errorf("got used %v; want %v", got, p.now)
+	}
+}
