@@ -54,6 +54,27 @@ func TestOpenLocked(t *testing.T) {
 	}
 }
 
+// A process that is killed while it begins a memory table leaves a file without
+// length.
+func TestOpenAfterKillAtANewTable(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	put(t, s, storage.Change{Key: "k", Value: []byte("v")})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"00090.mem", "00091.mem"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s = open(t, dir)
+	if r, err := s.Get(t.Context(), "k"); err != nil || string(r.Value) != "v" {
+		t.Errorf("Get = %q, %v; want v", r.Value, err)
+	}
+	put(t, s, storage.Change{Key: "l", Value: []byte("w")})
+}
+
 func TestFolderMode(t *testing.T) {
 	parent := t.TempDir()
 	made := filepath.Join(parent, "new", "db")

@@ -42,6 +42,12 @@ func (o Options) Open() (*Store, error) {
 		return nil, fmt.Errorf("opening database %s: %w", o.Dir, err)
 	}
 	db, err := badger.Open(o.engine())
+	for range 3 {
+		if err == nil || !cutOff(err) {
+			break
+		}
+		db, err = badger.Open(o.engine())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("opening database %s: %w", o.Dir, explain(err))
 	}
@@ -70,6 +76,14 @@ func (o Options) engine() badger.Options {
 		// value log, which so never needs collecting.
 		WithValueThreshold(1 << 20).
 		WithValueLogFileSize(16 << 20)
+}
+
+// cutOff tells whether Badger met the file of a memory table that has no length:
+// a process that was killed had made it, and written nothing to it. Badger gives
+// the file its length and then refuses to go on, once for each such file. It has
+// no error value for it.
+func cutOff(err error) bool {
+	return strings.Contains(err.Error(), "opening memtables") && strings.HasSuffix(err.Error(), "Create a new file")
 }
 
 // explain puts the one failure that operators meet in their words. Badger has
