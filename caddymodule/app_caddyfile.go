@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"strings"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -26,10 +28,10 @@ func init() {
 //	    profile         nist
 //	}
 func parseApp(d *caddyfile.Dispenser, prev any) (any, error) {
+	d.Next() // consume option name
 	if prev != nil {
 		return nil, d.Err("the global option mfa is given twice")
 	}
-	d.Next() // consume option name
 	if d.NextArg() {
 		return nil, d.Errf("mfa: unexpected value %q", d.Val())
 	}
@@ -45,7 +47,7 @@ func parseApp(d *caddyfile.Dispenser, prev any) (any, error) {
 		"theme":          text(&app.Theme, "the path of a folder"),
 		"languages":      words(&app.Languages, "tags of languages, such as en de"),
 		"profile":        choice(&app.Profile, profileNIST),
-	}.parse(d, nil)
+	}.parse(d, guests{})
 	if err != nil {
 		return nil, err
 	}
@@ -55,11 +57,11 @@ func parseApp(d *caddyfile.Dispenser, prev any) (any, error) {
 // guest reads the module that the next value names, of a namespace.
 func guest(d *caddyfile.Dispenser, namespace, what string) (string, caddyfile.Unmarshaler, error) {
 	if !d.NextArg() {
-		return "", nil, d.Errf("%s: want one of: %s", what, modules(namespace))
+		return "", nil, d.Errf("%s: want one of: %s", what, strings.Join(modules(namespace), ", "))
 	}
 	name := d.Val()
 	if _, err := caddy.GetModule(namespace + "." + name); err != nil {
-		return "", nil, d.Errf("%s %q is not known; want one of: %s", what, name, modules(namespace))
+		return "", nil, d.Errf("%s %q is not known; want one of: %s", what, name, strings.Join(modules(namespace), ", "))
 	}
 	mod, err := caddyfile.UnmarshalModule(d, namespace+"."+name)
 	return name, mod, err

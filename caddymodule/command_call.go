@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -78,7 +79,7 @@ func explain(address string, err error) error {
 	if json.Unmarshal([]byte(body), &said) != nil || said.Error == "" {
 		return fmt.Errorf("the server at %s knows nothing of mfa (%s)", address, strings.TrimSpace(answer))
 	}
-	return fmt.Errorf("%s", said.Error)
+	return errors.New(strings.TrimPrefix(said.Error, "mfagate: "))
 }
 
 // users asks for all users of the realm, or of all realms.

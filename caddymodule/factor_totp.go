@@ -81,7 +81,7 @@ func (t *TOTP) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"period":    duration(&t.Period, 15*time.Second, 2*time.Minute, "30s"),
 		"apps":      {parse: t.parseApps},
 		"app":       {parse: t.parseApp, many: true},
-	}.parse(d, nil)
+	}.parse(d, guests{})
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func (t *TOTP) parseApp(d *caddyfile.Dispenser) error {
 		"ios":     text(&app.IOS, "an https link"),
 		"android": text(&app.Android, "an https link"),
 		"web":     text(&app.Web, "an https link"),
-	}.parse(d, nil)
+	}.parse(d, guests{})
 	if err != nil {
 		return err
 	}

@@ -109,6 +109,6 @@ func (c *RecoveryCodes) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	return options{
 		"count":  number(&c.Count, leastCodes, mostCodes),
-		"hashed": flag(&c.Hashed),
-	}.parse(d, nil)
+		"hashed": toggle(&c.Hashed),
+	}.parse(d, guests{})
 }

@@ -70,7 +70,7 @@ func parseSite(h httpcaddyfile.Helper, handler *Handler) ([]httpcaddyfile.Config
 	h.Next() // consume directive name
 	directive := h.Val()
 	if h.NextArg() {
-		return nil, h.Errf("%s: unexpected value %q; a path as matcher begins with a slash", directive, h.Val())
+		return nil, h.Errf("%s: unexpected value %q; %s", directive, h.Val(), matcherHint(handler))
 	}
 	if err := parseBlock(h.Dispenser, handler); err != nil {
 		return nil, err
@@ -85,13 +85,20 @@ func parseSite(h httpcaddyfile.Helper, handler *Handler) ([]httpcaddyfile.Config
 	return h.NewRoute(nil, handler), nil
 }
 
+func matcherHint(h *Handler) string {
+	if h.PagesOnly {
+		return "the pages have no matcher"
+	}
+	return "a path as matcher begins with a slash"
+}
+
 // parseBlock reads the block of the directive.
 func parseBlock(d *caddyfile.Dispenser, h *Handler) error {
 	source := &sourceOptions{name: "user", module: new(PlaceholderSource)}
 	known := source.options()
 	known["site"] = text(&h.Site, "a name for the site")
 	known["realm"] = text(&h.Realm, "a name for the realm, such as intranet")
-	known["case_sensitive"] = flag(&h.CaseSensitive)
+	known["case_sensitive"] = toggle(&h.CaseSensitive)
 	known["aliases"] = option{parse: func(d *caddyfile.Dispenser) error { return parseAliases(d, h) }}
 	known["idle"] = duration(&h.Idle, time.Minute, time.Hour, "30m")
 	known["lifetime"] = duration(&h.Lifetime, time.Minute, 24*time.Hour, "12h")
@@ -100,7 +107,7 @@ func parseBlock(d *caddyfile.Dispenser, h *Handler) error {
 		known["factors"] = words(&h.Factors, "names of factors, such as totp")
 		known["max_age"] = duration(&h.MaxAge, 10*time.Second, 24*time.Hour, "10m")
 	}
-	if err := known.parse(d, source.parseGuest); err != nil {
+	if err := known.parse(d, guests{"mfa.identity", source.parseGuest}); err != nil {
 		return err
 	}
 	return source.finish(d, h)
@@ -123,21 +130,17 @@ func (s *sourceOptions) options() options {
 }
 
 // parseGuest reads an option that is the name of an identity source.
-func (s *sourceOptions) parseGuest(d *caddyfile.Dispenser) (bool, error) {
+func (s *sourceOptions) parseGuest(d *caddyfile.Dispenser, id string) error {
 	name := d.Val()
-	id := "mfa.identity." + name
-	if _, err := caddy.GetModule(id); err != nil {
-		return false, nil
-	}
 	if s.given {
-		return true, d.Errf("%s: the user already comes from %q; one block has one source", name, s.name)
+		return d.Errf("%s: the user already comes from %q; one block has one source", name, s.name)
 	}
 	mod, err := caddyfile.UnmarshalModule(d, id)
 	if err != nil {
-		return true, err
+		return err
 	}
 	s.name, s.module, s.given = name, mod, true
-	return true, nil
+	return nil
 }
 
 func (s *sourceOptions) finish(d *caddyfile.Dispenser, h *Handler) error {

@@ -29,7 +29,8 @@ func unchanged(r, original *http.Request) bool {
 
 // asSent clones r as it was before any rewriting. It gets a replacer and vars of
 // its own, because matchers such as expression, vars and file read and write
-// these, and those of r know the rewritten request.
+// these. What handlers told of r, such as the root of the files or the user, is
+// told of the clone too; what follows from the URL is made anew.
 func asSent(r, original *http.Request) *http.Request {
 	sent := r.Clone(r.Context())
 	sent.Method, sent.RequestURI = original.Method, original.RequestURI
@@ -37,5 +38,22 @@ func asSent(r, original *http.Request) *http.Request {
 	*sent.URL = *original.URL
 	sent.Body = http.NoBody // for placeholders such as {http.request.body}, which must not eat the real one
 	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	return caddyhttp.PrepareRequest(sent, caddy.NewReplacer(), nil, server)
+	repl := caddy.NewReplacer()
+	sent = caddyhttp.PrepareRequest(sent, repl, nil, server)
+	if told, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		repl.Map(told.Get)
+	}
+	copyVars(sent, r)
+	return sent
+}
+
+// copyVars sets the vars of from that to has not.
+func copyVars(to, from *http.Request) {
+	vars, _ := from.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	own, _ := to.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	for key, value := range vars {
+		if _, set := own[key]; !set {
+			own[key] = value
+		}
+	}
 }

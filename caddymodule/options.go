@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,9 +22,15 @@ type option struct {
 // options are those of one block, by name.
 type options map[string]option
 
-// parse reads the block that d stands before. A name that is not among o is
-// given to guest, which tells whether it knows it; guest may be nil.
-func (o options) parse(d *caddyfile.Dispenser, guest func(*caddyfile.Dispenser) (bool, error)) error {
+// guests are the modules of a namespace whose names are options too.
+type guests struct {
+	namespace string
+	parse     func(d *caddyfile.Dispenser, id string) error
+}
+
+// parse reads the block that d stands before. A name that is not among o must be
+// that of a guest.
+func (o options) parse(d *caddyfile.Dispenser, g guests) error {
 	seen := make(map[string]bool)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		name := d.Val()
@@ -31,7 +38,7 @@ func (o options) parse(d *caddyfile.Dispenser, guest func(*caddyfile.Dispenser) 
 			return d.Errf("%s is given twice", name)
 		}
 		seen[name] = true
-		if err := o.parseOne(d, name, guest); err != nil {
+		if err := o.parseOne(d, g); err != nil {
 			return err
 		}
 		if d.NextArg() {
@@ -41,22 +48,22 @@ func (o options) parse(d *caddyfile.Dispenser, guest func(*caddyfile.Dispenser) 
 	return nil
 }
 
-func (o options) parseOne(d *caddyfile.Dispenser, name string, guest func(*caddyfile.Dispenser) (bool, error)) error {
+func (o options) parseOne(d *caddyfile.Dispenser, g guests) error {
+	name := d.Val()
 	if known, ok := o[name]; ok {
 		return known.parse(d)
 	}
-	if guest != nil {
-		if known, err := guest(d); known || err != nil {
-			return err
-		}
+	id := g.namespace + "." + name
+	if _, err := caddy.GetModule(id); err == nil && g.parse != nil {
+		return g.parse(d, id)
 	}
-	return d.Errf("unknown option %q; known here: %s", name, o.names())
+	return d.Errf("unknown option %q; known here: %s", name, o.names(g))
 }
 
-func (o options) names() string {
-	var names []string
-	for name := range o {
-		names = append(names, name)
+func (o options) names(g guests) string {
+	names := slices.Collect(maps.Keys(o))
+	if g.parse != nil {
+		names = append(names, modules(g.namespace)...)
 	}
 	slices.Sort(names)
 	return strings.Join(names, ", ")
@@ -74,8 +81,8 @@ func text(to *string, what string) option {
 	}}
 }
 
-// flag takes no value.
-func flag(to *bool) option {
+// toggle takes no value.
+func toggle(to *bool) option {
 	return option{parse: func(*caddyfile.Dispenser) error {
 		*to = true
 		return nil
@@ -182,10 +189,10 @@ func choice(to *string, of ...string) option {
 }
 
 // modules lists the names of the modules in a namespace.
-func modules(namespace string) string {
+func modules(namespace string) []string {
 	var names []string
 	for _, m := range caddy.GetModules(namespace) {
 		names = append(names, m.ID.Name())
 	}
-	return strings.Join(names, ", ")
+	return names
 }
