@@ -122,6 +122,8 @@ func (v *visit) refuse(err error) {
 func (v *visit) logFault(f fault) {
 	switch {
 	case errors.Is(f.err, context.Canceled):
+	case errors.Is(f.err, ErrName):
+		v.gate.log.Warn("user name refused", "error", f.err)
 	case f.status >= 500 || f.name == "insecure":
 		v.gate.log.Error("request refused", "error", f.err, "status", f.status)
 	default:

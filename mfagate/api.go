@@ -121,7 +121,10 @@ func (v *visit) apiEnrol() error {
 	if err != nil {
 		return err
 	}
-	e, err := v.beginEnrol(f)
+	if err := v.beginEnrol(f); err != nil {
+		return err
+	}
+	e, err := v.openEnrolment(f)
 	if err != nil {
 		return err
 	}

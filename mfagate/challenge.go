@@ -69,7 +69,7 @@ func (v *visit) verify(ans answered) (proof, error) {
 	case err == nil:
 		v.adopt(next)
 		v.remember()
-	case errors.Is(err, ErrRejected):
+	case errors.Is(err, ErrRejected) && !errors.Is(err, ErrShape): // what cannot be right guesses nothing
 		v.note(EventRejected, f.Name(), err)
 	default:
 		v.giveBack(f.Name(), charged)

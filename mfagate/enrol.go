@@ -38,34 +38,27 @@ func (v *visit) mayEnrol(t *txn, s session, a *account) error {
 
 // beginEnrol starts an enrolment or goes on with the one that was begun: a page
 // that is opened twice shows one secret, the one that will count.
-func (v *visit) beginEnrol(f Factor) (e enrolment, err error) {
+func (v *visit) beginEnrol(f Factor) error {
 	if err := v.ensure(); err != nil {
-		return e, err
+		return err
 	}
-	err = v.commit(func(t *txn) error {
+	return v.commit(func(t *txn) error {
 		s, a, err := v.enrolling(t)
 		if err != nil {
 			return err
 		}
 		hash := hashOf(v.token).String()
-		u := v.gate.user(a, f.Name(), v.identity, v.call)
-		st, err := t.step(hash, enrolPurpose, f.Name())
-		if errors.Is(err, errStepGone) {
-			begun, berr := f.BeginEnrol(t.ctx, v.call, u)
-			if berr != nil {
-				return berr
-			}
-			st, err = &step{ID: rand.Text(), State: begun.State}, nil
-			t.put(stepKey(hash, enrolPurpose, f.Name()), encode(st), s.Deadline)
+		if _, err := t.step(hash, enrolPurpose, f.Name()); !errors.Is(err, errStepGone) {
+			return err
 		}
+		begun, err := f.BeginEnrol(t.ctx, v.call, v.gate.user(a, f.Name(), v.identity, v.call))
 		if err != nil {
 			return err
 		}
-		e.ID = st.ID
-		e.View, err = f.View(t.ctx, v.call, u, st.State)
-		return err
+		st := &step{ID: rand.Text(), State: begun.State}
+		t.put(stepKey(hash, enrolPurpose, f.Name()), encode(st), s.Deadline)
+		return nil
 	})
-	return e, err
 }
 
 // enrolling reads what an enrolment works on, if it is allowed.

@@ -48,7 +48,7 @@ func (n Names) enforce(name string) (string, error) {
 	for i, part := range parts {
 		p, err := profile.String(part)
 		if err != nil || p == "" {
-			return "", fmt.Errorf("%w: %v", ErrName, err)
+			return "", fmt.Errorf("%w: %.80q: %v", ErrName, name, err)
 		}
 		parts[i] = p
 	}

@@ -123,8 +123,7 @@ func (v *visit) postEnrol() error {
 		return errNotFound
 	}
 	if _, ok := v.r.PostForm["code"]; !ok {
-		_, err := v.beginEnrol(f)
-		if err != nil {
+		if err := v.beginEnrol(f); err != nil {
 			return v.enrolFault(err)
 		}
 		v.redirect(page("enroll/"+f.Name(), v.back()))

@@ -26,7 +26,7 @@ import (
 
 // A world is a gate in front of an app that notes what reached it.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	store   storage.Store
 	records *mfagate.Records
 	gate    *mfagate.Gate
@@ -39,7 +39,7 @@ type world struct {
 
 // newWorld starts a gate over store, or over an empty one in memory. change may
 // alter the block.
-func newWorld(t *testing.T, store storage.Store, change ...func(*mfagate.BlockConfig)) *world {
+func newWorld(t testing.TB, store storage.Store, change ...func(*mfagate.BlockConfig)) *world {
 	t.Helper()
 	if store == nil {
 		store = new(memory.Store)

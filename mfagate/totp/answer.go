@@ -26,10 +26,11 @@ func parse(answer url.Values) (string, error) {
 	if len(given) != 1 {
 		return "", fmt.Errorf("totp: %d codes instead of one: %w", len(given), mfagate.ErrShape)
 	}
-	if len(given[0]) > maxTyped || !typed.MatchString(given[0]) {
+	answered := strings.Trim(given[0], " ") // which phones like to paste along
+	if len(given[0]) > maxTyped || !typed.MatchString(answered) {
 		return "", fmt.Errorf("totp: not a code: %w", mfagate.ErrShape)
 	}
-	code := separators.Replace(given[0])
+	code := separators.Replace(answered)
 	if len(code) != 6 && len(code) != 8 {
 		return "", fmt.Errorf("totp: %d digits: %w", len(code), mfagate.ErrShape)
 	}
