@@ -165,3 +165,5 @@ func (g *gateway) file(name, content string) {
 		g.t.Fatal(err)
 	}
 }
+
+func loadJSON(config []byte) error { return caddy.Load(config, true) }
