@@ -17,10 +17,19 @@ import (
 
 // A gateway is a whole Caddy in this process.
 type gateway struct {
-	t      *testing.T
+	t      reporter
 	dir    string
 	port   int
 	socket string // of the admin API; empty means that there is none
+}
+
+// A reporter is a test, or a script.
+type reporter interface {
+	Helper()
+	Error(args ...any)
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
 }
 
 func newGateway(t *testing.T) *gateway {
