@@ -42,6 +42,7 @@ const shards = 64
 // A cache holds live sessions by the hash of their token.
 type cache struct {
 	shard [shards]cacheShard
+	open  atomic.Int64 // requests that are with the app
 }
 
 type cacheShard struct {
@@ -69,7 +70,7 @@ func (c *cache) insert(h tokenHash, seen time.Time, rec *liveRecord, mark uint64
 	defer s.Unlock()
 	l := s.live[h]
 	if l == nil {
-		l = &live{hash: h, streams: new(streams)}
+		l = &live{hash: h, streams: &streams{total: &c.open}}
 		l.seen.Store(seen.UnixNano())
 		l.stored = seen.UnixNano()
 		c.put(s, l)

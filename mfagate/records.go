@@ -212,6 +212,9 @@ func notOver(l *live, s *session, now time.Time) error {
 
 // sweep ends what is with the app although its session is over.
 func (r *Records) sweep(ctx context.Context) {
+	if r.cache.open.Load() == 0 {
+		return
+	}
 	for _, l := range r.cache.all(func(l *live) bool { return l.streams.busy() }) {
 		if _, _, err := r.find(ctx, l.hash, time.Now()); err != nil && ctx.Err() == nil {
 			l.streams.end() // also if the store cannot tell: doubt refuses

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"sync/atomic"
 )
 
 // A stream is a request that is with the app, perhaps for as long as a WebSocket
@@ -13,6 +14,8 @@ type stream struct{ cancel context.CancelFunc }
 // streams are the requests of one session that are with the app. They are
 // cancelled when it ends.
 type streams struct {
+	total *atomic.Int64 // over all sessions
+
 	mu    sync.Mutex
 	ended bool
 	open  map[*stream]struct{}
@@ -29,6 +32,7 @@ func (s *streams) add(st *stream) bool {
 		s.open = make(map[*stream]struct{}, 4)
 	}
 	s.open[st] = struct{}{}
+	s.total.Add(1)
 	return true
 }
 
@@ -36,6 +40,7 @@ func (s *streams) remove(st *stream) {
 	s.mu.Lock()
 	delete(s.open, st)
 	s.mu.Unlock()
+	s.total.Add(-1)
 }
 
 func (s *streams) end() {

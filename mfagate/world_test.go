@@ -20,6 +20,7 @@ import (
 	"github.com/mfagate/caddy-mfagate/mfagate"
 	"github.com/mfagate/caddy-mfagate/mfagate/recovery"
 	"github.com/mfagate/caddy-mfagate/mfagate/totp"
+	"github.com/mfagate/caddy-mfagate/pages"
 	"github.com/mfagate/caddy-mfagate/storage"
 	"github.com/mfagate/caddy-mfagate/storage/memory"
 )
@@ -37,6 +38,15 @@ type world struct {
 	events []mfagate.Event
 }
 
+// builtIn are the pages, which take a while to read and are the same for all.
+var builtIn = sync.OnceValue(func() *pages.Set {
+	set, err := pages.New(pages.Options{})
+	if err != nil {
+		panic(err)
+	}
+	return set
+})
+
 // newWorld starts a gate over store, or over an empty one in memory. change may
 // alter the block.
 func newWorld(t testing.TB, store storage.Store, change ...func(*mfagate.BlockConfig)) *world {
@@ -51,7 +61,7 @@ func newWorld(t testing.TB, store storage.Store, change ...func(*mfagate.BlockCo
 	}
 	t.Cleanup(func() { w.records.Close() })
 	w.gate, err = mfagate.New(mfagate.Config{
-		Records: w.records, Factors: []mfagate.Factor{&totp.Factor{}}, Recovery: &recovery.Factor{}, Issuer: "Example",
+		Records: w.records, Pages: builtIn(), Factors: []mfagate.Factor{&totp.Factor{}}, Recovery: &recovery.Factor{}, Issuer: "Example",
 		OnEvent: func(_ context.Context, e mfagate.Event) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
