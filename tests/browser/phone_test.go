@@ -1,0 +1,75 @@
+package browser_test
+
+import (
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/mfagate/caddy-mfagate/tests/gatetest"
+)
+
+// A phone makes codes with oathtool, which knows nothing of the gate's code.
+type phone struct {
+	secret string
+	last   time.Time
+}
+
+// code returns a code that this phone has not shown, beginning with the one of
+// the previous half minute.
+func (p *phone) code(t *testing.T) string {
+	t.Helper()
+	tool := gatetest.Require(t, "oathtool")
+	const step = 30 * time.Second
+	for time.Until(time.Now().Truncate(step).Add(step)) < 2*time.Second {
+		time.Sleep(100 * time.Millisecond)
+	}
+	at := time.Now().Truncate(step).Add(-step)
+	if next := p.last.Add(step); next.After(at) {
+		at = next
+	}
+	for time.Until(at) > step {
+		time.Sleep(100 * time.Millisecond)
+	}
+	p.last = at
+	out, err := exec.Command(tool, "--totp", "--base32", "--now", at.UTC().Format("2006-01-02 15:04:05 UTC"), p.secret).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// wrong returns six digits that are no code now.
+func (p *phone) wrong(t *testing.T) string {
+	t.Helper()
+	return (&gatetest.Authenticator{Secret: p.secret}).Wrong(t)
+}
+
+// scan reads the QR code on the page from its picture, as a camera would.
+func (b *tab) scan(selector string) *phone {
+	b.Helper()
+	tool := gatetest.Require(b.T, "zbarimg")
+	picture, err := chromedp.Run(b.ctx, chromedp.ScreenshotScale(chromedp.CSS(selector), 2))
+	b.check(err)
+	file := filepath.Join(b.TempDir(), "qr.png")
+	b.check(os.WriteFile(file, picture, 0o600))
+	out, err := exec.Command(tool, "--raw", "--quiet", file).Output()
+	if err != nil {
+		b.Fatalf("zbarimg reads no QR code: %v", err)
+	}
+	u, err := url.Parse(strings.TrimSpace(string(out)))
+	b.check(err)
+	q := u.Query()
+	if u.Scheme != "otpauth" || u.Host != "totp" || q.Get("issuer") != "Example Works" || len(q["secret"]) != 1 || len(q.Get("secret")) != 32 {
+		b.Fatalf("the QR code says %s; want an otpauth URL of Example Works with a secret of 160 bits", u.Redacted())
+	}
+	if label := strings.TrimPrefix(u.Path, "/"); !strings.HasPrefix(label, "Example Works:") || !strings.HasSuffix(label, "alice") {
+		b.Errorf("the QR code is labelled %q; want Example Works:alice", label)
+	}
+	return &phone{secret: q.Get("secret")}
+}
