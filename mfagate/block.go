@@ -131,7 +131,7 @@ func (b *Block) Serve(w http.ResponseWriter, r *http.Request, next Next) error {
 		return nil
 	}
 	d := Decision{Verdict: Pass, Subject: v.Subject, Factor: v.sess.Factor, Proved: v.sess.Proved, Age: v.now.Sub(v.sess.Created)}
-	if err := v.live.pass(w, r, d, next); err != errNoSession {
+	if err := v.pass(d, next); err != errNoSession {
 		return err
 	}
 	v.refuse(errNoSession)
@@ -167,9 +167,12 @@ func (v *visit) identify() error {
 // findSession reads the session of the request's cookie. One of another site or
 // user is worth nothing here.
 func (v *visit) findSession() error {
-	token, err := v.cookie(sessionCookie)
-	if err != nil || len(token) != tokenLength {
-		return err
+	token := passedToken(v.r)
+	if token == "" {
+		var err error
+		if token, err = v.cookie(sessionCookie); err != nil || len(token) != tokenLength {
+			return err
+		}
 	}
 	l, s, err := v.gate.records.find(v.r.Context(), hashOf(token), v.now)
 	if errors.Is(err, errNoSession) {

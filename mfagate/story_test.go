@@ -1,11 +1,14 @@
 package mfagate_test
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/mfagate/caddy-mfagate/mfagate"
 )
 
 func TestFirstVisit(t *testing.T) {
@@ -193,5 +196,25 @@ func TestNewCodesNeedAFreshProof(t *testing.T) {
 		p.get("/").follow().want(200)
 		p.post("/.mfa/challenge", "method", "recovery", "code", old[0]).want(401)
 		p.post("/.mfa/challenge", "method", "recovery", "code", alice.codes[0]).want(303)
+	})
+}
+
+// Several blocks on a request must all be satisfied, and share one session.
+func TestSeveralBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		strict := w.block(func(c *mfagate.BlockConfig) { c.Policy.MaxAge = 5 * time.Minute })
+		w.handler = w.block().Handler(strict.Handler(http.HandlerFunc(w.app)))
+		alice := w.person("alice").enrol("/payroll")
+		alice.follow().want(200)
+		time.Sleep(6 * time.Minute)
+		alice.get("/payroll").want(303, "/.mfa/challenge?return=%2Fpayroll").follow().want(200)
+		alice.post("/.mfa/challenge", "method", "totp", "code", alice.code(0), "return", "/payroll").want(303, "/payroll").follow().want(200)
+		if w.hit() != 2 {
+			t.Errorf("%d requests reached the app; want 2", w.hit())
+		}
+		if c := w.hits[0].Header["Cookie"]; len(c) > 0 {
+			t.Errorf("the app was sent cookies: %q", c)
+		}
 	})
 }

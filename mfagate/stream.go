@@ -8,8 +8,31 @@ import (
 )
 
 // A stream is a request that is with the app, perhaps for as long as a WebSocket
-// lasts.
-type stream struct{ cancel context.CancelFunc }
+// lasts. It is the context of that request too, in which further blocks find the
+// session whose cookie the first one has hidden from the app.
+type stream struct {
+	context.Context
+	cancel context.CancelFunc
+	token  string
+}
+
+type streamKey struct{}
+
+// Value implements [context.Context].
+func (s *stream) Value(key any) any {
+	if key == (streamKey{}) {
+		return s
+	}
+	return s.Context.Value(key)
+}
+
+// passedToken is the token of the session with which an earlier block let r pass.
+func passedToken(r *http.Request) string {
+	if s, ok := r.Context().Value(streamKey{}).(*stream); ok {
+		return s.token
+	}
+	return ""
+}
 
 // streams are the requests of one session that are with the app. They are
 // cancelled when it ends.
@@ -59,16 +82,16 @@ func (s *streams) busy() bool {
 	return len(s.open) > 0
 }
 
-// pass hands r to the app for as long as the session l lives: the request's
+// pass hands the request to the app for as long as the session lives: the request's
 // context is cancelled at most a second after its end, which makes a proxy close
 // both sides of an upgraded connection too.
-func (l *live) pass(w http.ResponseWriter, r *http.Request, d Decision, next Next) error {
-	ctx, cancel := context.WithCancel(r.Context())
+func (v *visit) pass(d Decision, next Next) error {
+	ctx, cancel := context.WithCancel(v.r.Context())
 	defer cancel()
-	st := &stream{cancel}
-	if !l.streams.add(st) {
+	st := &stream{ctx, cancel, v.token}
+	if !v.live.streams.add(st) {
 		return errNoSession
 	}
-	defer l.streams.remove(st)
-	return next(w, r.WithContext(ctx), d)
+	defer v.live.streams.remove(st)
+	return next(v.w, v.r.WithContext(st), d)
 }
