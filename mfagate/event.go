@@ -2,6 +2,7 @@ package mfagate
 
 import (
 	"crypto/rand"
+	"fmt"
 	"time"
 )
 
@@ -50,7 +51,7 @@ func (e Event) key() string { return key(kindEvent, e.ID) }
 // event adds an event to the transaction.
 func (t *txn) event(e Event) {
 	e.Time = t.now.UTC()
-	e.ID = e.Time.Format("20060102T150405.000000000") + "-" + rand.Text()[:12]
+	e.ID = fmt.Sprintf("%s-%d%s", e.Time.Format("20060102T150405.000000000"), len(t.events), rand.Text()[:12])
 	t.events = append(t.events, e)
 }
 
