@@ -126,8 +126,8 @@ func (l commandLine) ticket(action string, o orderBody) error {
 		return usageError("--valid: want at most 24h")
 	}
 	base := strings.TrimSuffix(l.String("url"), "/")
-	if u, err := url.Parse(base); base != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
-		return usageError("--url: want the URL of the app, such as https://app.example.com")
+	if base != "" && !isOrigin(base) {
+		return usageError("--url: want the URL of the app without a path, such as https://app.example.com")
 	}
 	o.Valid = caddy.Duration(valid)
 	var t issuedTicket
@@ -141,6 +141,11 @@ func (l commandLine) ticket(action string, o orderBody) error {
 		return printJSON(t)
 	}
 	return printTicket(t)
+}
+
+func isOrigin(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") && s == u.Scheme+"://"+u.Host
 }
 
 // confirm asks the question, into which the user's name and realm are put,

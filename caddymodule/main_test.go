@@ -9,6 +9,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// environ is the environment as it was before TestMain.
+var environ = os.Environ()
+
 // TestMain keeps what Caddy writes out of the home of the person who tests, and
 // lets scripts run the gateway as the command "gateway".
 func TestMain(m *testing.M) {

@@ -68,7 +68,9 @@ func directDependencies(t *testing.T) []dependency {
 // goList returns the lines that go list prints, sorted and once each.
 func goList(t *testing.T, args ...string) []string {
 	t.Helper()
-	out, err := exec.Command("go", append([]string{"list"}, args...)...).Output()
+	cmd := exec.Command("go", append([]string{"list"}, args...)...)
+	cmd.Env = environ // with the caches of the person who tests
+	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
