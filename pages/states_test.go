@@ -121,7 +121,9 @@ func states() []state {
 		{"security-nothing", f, Security{}},
 		{"message", f, Message{Title: Text{Key: "message.unavailable.title"}, Text: Text{Key: "message.unavailable.text"},
 			Status: 503, Link: "/.mfa/", Label: Text{Key: "label.security"}}},
-		{"message-signed-out", Frame{Site: "Intranet"}, Message{Title: Text{Key: "message.signed_out.title"},
+		{"message-signed-out-all", Frame{Site: "Intranet", Notice: Text{Key: "notice.signed_out_all"}}, Message{Title: Text{Key: "message.signed_out.title"},
+			Text: Text{Key: "message.signed_out.text"}}},
+		{"message-signed-out", Frame{Site: "Intranet", Notice: Text{Key: "notice.signed_out"}}, Message{Status: 200, Title: Text{Key: "message.signed_out.title"},
 			Text: Text{Key: "message.signed_out.text"}, Link: "/", Label: Text{Key: "label.sign_in_again"}}},
 	}
 }

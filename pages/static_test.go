@@ -78,26 +78,3 @@ func TestOverlayStatic(t *testing.T) {
 		t.Errorf("logo: got %q; want %q", got, want)
 	}
 }
-
-func TestDownload(t *testing.T) {
-	s := newSet(t, Options{})
-	w := httptest.NewRecorder()
-	f := Frame{Language: "de", Site: "Büro \"Nord\"\r\nX-Evil: 1", User: "DOMÄNE\\bob/../é\u202e"}
-	if err := s.Download(w, f, RecoveryCodes{Codes: codesFixture[:2], Made: made}); err != nil {
-		t.Fatal(err)
-	}
-	for header, want := range map[string]string{
-		"Content-Type":        "text/plain; charset=utf-8",
-		"Content-Disposition": `attachment; filename="wiederherstellungscodes-Bro--Nord---X-Evil--1-DOMNE-bob-2026-11-21.txt"`,
-		"Cache-Control":       "no-store",
-	} {
-		if got := w.Header().Get(header); got != want {
-			t.Errorf("%s: got %q; want %q", header, got, want)
-		}
-	}
-	want := "Wiederherstellungscodes für Büro \"Nord\"X-Evil: 1\r\nBenutzer: DOMÄNE\\bob/../é\r\nErstellt am: 21. November 2026\r\n\r\n" +
-		"7K3M-Q9TZ-0WXE-R5AN\r\nH2VB-8CYD-6GJP-S41F\r\n\r\nJeder Code gilt nur einmal. Behandeln Sie die Codes wie ein Passwort und bewahren Sie sie getrennt von Ihrem Handy auf.\r\n"
-	if got := w.Body.String(); got != want {
-		t.Errorf("got %q; want %q", got, want)
-	}
-}

@@ -27,6 +27,16 @@ func (v *view) T(key string, args ...any) string { return v.lang.text(Text{Key: 
 // Say returns a message that the core chose.
 func (v *view) Say(t Text) string { return v.lang.text(t) }
 
+// News returns the good news to show on top of the page, unless its heading
+// says the same.
+func (v *view) News() string {
+	news := v.Say(v.Notice)
+	if m, ok := v.Page.(Message); ok && strings.TrimSuffix(news, ".") == v.Say(m.Title) {
+		return ""
+	}
+	return news
+}
+
 // Of returns a factor's message, such as its name. A factor that has none of
 // that kind gets the general one.
 func (v *view) Of(factor, kind string, args ...any) string {
