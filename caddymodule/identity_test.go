@@ -35,6 +35,17 @@ func TestIdentityHeader(t *testing.T) {
 	}
 }
 
+func TestSeveralNamesAreRefused(t *testing.T) {
+	g := serve(t, "mfa {\nuser {header.Remote-User}\nheader_from 127.0.0.1\n}")
+	for _, headers := range [][]string{{"Remote-User", "alice", "Remote-User", "bob"}, {"Remote-User", "alice, bob"}} {
+		for _, path := range []string{"/", "/.mfa/api/v1/session"} {
+			if got := g.get(path, headers...); got.status != http.StatusForbidden || !strings.Contains(got.body, "name_refused") {
+				t.Errorf("GET %s with %q = %d %s; want 403 that says why", path, headers, got.status, got.body)
+			}
+		}
+	}
+}
+
 // What nobody may say must not reach the app either, where the gate lets pass.
 func TestIdentityHeaderIsRemoved(t *testing.T) {
 	const lines = "mfa /admin/* {\nuser {header.X-User}\nheader_from 192.0.2.1\n}\nhandle {\nrespond \"user=[{header.X-User}]\"\n}"

@@ -8,6 +8,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/mfagate/caddy-mfagate/mfagate"
 )
 
 const (
@@ -93,7 +95,7 @@ func onlyValue(name string, values []string) (string, error) {
 	case len(values) == 0:
 		return "", nil
 	case len(values) > 1 || strings.Contains(values[0], ","):
-		return "", fmt.Errorf("%s has several values", name)
+		return "", fmt.Errorf("%w: %s has several values", mfagate.ErrName, name)
 	}
 	return strings.TrimSpace(values[0]), nil
 }

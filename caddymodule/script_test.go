@@ -86,16 +86,30 @@ func mode(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// answers waits until a server answers at a URL.
+// answers waits until a server answers at a URL, and has started completely: a
+// site can answer while other apps are still starting.
 func answers(ts *testscript.TestScript, neg bool, args []string) {
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		resp, err := http.Get(args[0])
 		if err == nil {
 			resp.Body.Close()
+			started(ts)
 			return
 		}
 	}
 	ts.Fatalf("nobody answers at %s", args[0])
+}
+
+// started waits for the configuration, which Caddy hands out only when it runs.
+func started(ts *testscript.TestScript) {
+	socket := ts.Getenv("SOCKET")
+	if _, err := os.Stat(socket); err != nil {
+		socket = ts.MkAbs("data/admin.sock")
+	}
+	g := &gateway{t: scriptReporter{ts}, socket: socket}
+	if got := g.admin(http.MethodGet, "/config/", ""); got.status != http.StatusOK {
+		ts.Fatalf("GET /config/ = %d %s", got.status, got.body)
+	}
 }
 
 // enrolled enrols alice at the server on a port.
