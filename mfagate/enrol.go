@@ -18,11 +18,23 @@ type enrolment struct {
 
 const enrolPurpose = "enrol"
 
-// mayEnrol tells whether the visit's user may enrol a first factor now. It is
-// asked at the beginning and again in the commit that enrols.
+// maxCredentials is how many credentials a user may have.
+const maxCredentials = 20
+
+// mayEnrol tells whether the visit's user may enrol now: a further factor after a
+// fresh proof made for that purpose (ASVS 5.0 7.5.1), the first one as the site
+// allows. It is asked at the beginning and again in the commit that enrols.
 func (v *visit) mayEnrol(t *txn, s session, a *account) error {
 	if a.enrolled(v.gate.recoveryName()) {
-		return errEnrolled
+		switch {
+		case s.Proved.IsZero() || s.Hold:
+			return errEnrolled
+		case !s.maySet(t.now):
+			return errProofNeeded
+		case len(a.Credentials) >= maxCredentials:
+			return errForbidden
+		}
+		return nil
 	}
 	if s.Ticket != "" {
 		return t.checkTicket(s.Ticket, a.Subject)
@@ -116,12 +128,12 @@ func (v *visit) finishEnrol(f Factor, id string, answer url.Values, hold bool) (
 		if err != nil {
 			return err
 		}
-		shown, err := v.firstCodes(t, a, hold)
+		shown, err := v.codesFor(t, a, hold)
 		if err != nil {
 			return err
 		}
 		out.Codes = shown.Codes
-		s.Hold = hold && out.Codes != nil
+		s.Hold = s.Hold || hold && out.Codes != nil
 		if err := t.useTicket(v, &s, a); err != nil {
 			return err
 		}
@@ -179,10 +191,11 @@ func (t *txn) claim(c Credential, s Subject) error {
 	return nil
 }
 
-// firstCodes makes the recovery codes that come with a first factor. Without
-// hold they go to a program, which has them as soon as it has the answer.
-func (v *visit) firstCodes(t *txn, a *account, hold bool) (shownCodes, error) {
-	if v.gate.recovery == nil {
+// codesFor makes the recovery codes that come with a first factor; a further one
+// comes with none. Without hold they go to a program, which has them as soon as
+// it has the answer.
+func (v *visit) codesFor(t *txn, a *account, hold bool) (shownCodes, error) {
+	if v.gate.recovery == nil || len(a.of(v.gate.recoveryName())) > 0 {
 		return shownCodes{}, nil
 	}
 	codes, err := v.gate.issueCodes(t, v.call, a)

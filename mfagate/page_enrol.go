@@ -28,8 +28,8 @@ func (v *visit) choose(cause error) error {
 	t := newTxn(v.r.Context(), v.gate.records.store)
 	s, a, err := v.enrolling(t)
 	switch {
-	case errors.Is(err, errEnrolled):
-		return v.enrolledAlready()
+	case errors.Is(err, errEnrolled), errors.Is(err, errProofNeeded):
+		return v.enrolledAlready(err)
 	case errors.Is(err, errTicketNeeded), errors.Is(err, errNetwork),
 		errors.Is(err, errTicketWrong), errors.Is(err, errTicketOther):
 		if cause == nil && !errors.Is(err, errTicketNeeded) {
@@ -72,16 +72,16 @@ func enrolError(err error) pages.Text {
 	return pages.Text{}
 }
 
-// enrolledAlready leads on somebody who has a factor: to the challenge, where it
-// has not been proved yet.
-func (v *visit) enrolledAlready() error {
+// enrolledAlready leads on somebody who has a factor and must prove it first: to
+// sign in or, if that was done, to add another one.
+func (v *visit) enrolledAlready(err error) error {
 	switch {
 	case v.sess.Hold:
 		v.redirect(page("recovery-codes", v.back()))
-	case v.sess.Proved.IsZero():
-		v.redirect(page("challenge", v.back()))
+	case errors.Is(err, errProofNeeded):
+		v.redirect(page("challenge", Prefix+"enroll", "purpose", purposeSettings))
 	default:
-		v.redirect(page("", v.back()))
+		v.redirect(page("challenge", v.back()))
 	}
 	return nil
 }
@@ -104,15 +104,15 @@ func (v *visit) getEnrol() error {
 	}
 	e, err := v.openEnrolment(f)
 	switch {
-	case errors.Is(err, errEnrolled):
-		return v.enrolledAlready()
+	case errors.Is(err, errEnrolled), errors.Is(err, errProofNeeded):
+		return v.enrolledAlready(err)
 	case errors.Is(err, errStepGone), errors.Is(err, errNoSession), enrolError(err).Key != "":
 		v.redirect(page("enroll", v.back()))
 		return nil
 	case err != nil:
 		return err
 	}
-	v.render(http.StatusOK, v.frame(), pages.Enrol{Factor: f.Name(), View: e.View})
+	v.render(http.StatusOK, v.frame(), pages.Enrol{Factor: f.Name(), View: e.View, Further: !v.sess.Proved.IsZero()})
 	return nil
 }
 
@@ -145,8 +145,8 @@ func (v *visit) postEnrol() error {
 
 func (v *visit) enrolFault(err error) error {
 	switch {
-	case errors.Is(err, errEnrolled):
-		return v.enrolledAlready()
+	case errors.Is(err, errEnrolled), errors.Is(err, errProofNeeded):
+		return v.enrolledAlready(err)
 	case enrolError(err).Key != "":
 		return v.choose(err)
 	}
@@ -161,7 +161,7 @@ func (v *visit) enrolAgain(f Factor, cause error) error {
 	}
 	frame := v.frame()
 	frame.Error = v.wrongAnswer(cause, "error.code_wrong_enrol")
-	v.render(http.StatusUnprocessableEntity, frame, pages.Enrol{Factor: f.Name(), View: e.View})
+	v.render(http.StatusUnprocessableEntity, frame, pages.Enrol{Factor: f.Name(), View: e.View, Further: !v.sess.Proved.IsZero()})
 	return nil
 }
 

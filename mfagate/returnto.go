@@ -12,7 +12,7 @@ const maxReturn = 2000
 // localPath returns path if it is a path of this very site that a person can be
 // sent to, and the empty string otherwise. What a browser could read as another
 // host, or as more than one line, is refused, and so are the gate's own pages
-// but the security page.
+// but those of settings.
 func localPath(path string) string {
 	if len(path) > maxReturn || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
 		return ""
@@ -27,7 +27,7 @@ func localPath(path string) string {
 		strings.ContainsAny(u.Path, "\\\r\n\t") {
 		return ""
 	}
-	if strings.HasPrefix(u.Path, Prefix) && u.Path != Prefix || u.Path+"/" == Prefix {
+	if strings.HasPrefix(u.Path, Prefix) && u.Path != Prefix && u.Path != Prefix+"enroll" || u.Path+"/" == Prefix {
 		return ""
 	}
 	return path

@@ -218,3 +218,35 @@ func TestSeveralBlocks(t *testing.T) {
 		}
 	})
 }
+
+// A second phone takes a fresh proof made for that purpose, and then either does.
+func TestFurtherPhone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		alice := w.person("alice").enrol("/")
+		time.Sleep(time.Minute)
+		alice.get("/.mfa/enroll?return=/.mfa/").want(303, "/.mfa/challenge?purpose=settings").follow().want(200)
+		alice.post("/.mfa/enroll/totp").want(303, "/.mfa/challenge")
+		alice.get("/.mfa/challenge?purpose=settings&return=/.mfa/enroll").want(200)
+		alice.post("/.mfa/challenge", "method", "totp", "code", alice.code(0), "purpose", "settings", "return", "/.mfa/enroll").want(303, "/.mfa/enroll").follow().want(200)
+		tablet := alice.elsewhere() // the second device, and a browser of its own
+		alice.post("/.mfa/enroll/totp", "return", "/.mfa/").want(303, "/.mfa/enroll/totp").follow().want(200)
+		tablet.body = alice.body
+		tablet.scan()
+		if tablet.secret == alice.secret {
+			t.Fatalf("the second phone got the secret of the first")
+		}
+		alice.post("/.mfa/enroll/totp", "code", tablet.code(0), "label", "Tablet", "return", "/.mfa/").want(303, "/.mfa/?notice=enrolled").follow().want(200)
+		if !strings.Contains(alice.body, "Tablet") {
+			t.Errorf("the security page does not list the tablet")
+		}
+		time.Sleep(time.Minute)
+		tablet.prove("/", 0).want(303, "/")
+		phone := alice.elsewhere()
+		time.Sleep(time.Minute)
+		phone.prove("/", 0).want(303, "/")
+		again := alice.elsewhere()
+		again.get("/").follow()
+		again.post("/.mfa/challenge", "method", "recovery", "code", alice.codes[0]).want(303)
+	})
+}
