@@ -70,6 +70,13 @@ func enrol(g *gateway) *person {
 	g.t.Helper()
 	p := &person{g: g}
 	p.keep(g.get("/"))
+	p.enrol()
+	return p
+}
+
+func (p *person) enrol() {
+	g := p.g
+	g.t.Helper()
 	var begun struct{ Enrollment, Secret string }
 	p.ask("POST", "enroll/totp", map[string]string{}, &begun)
 	code, err := totp.GenerateCode(strings.ReplaceAll(begun.Secret, " ", ""), time.Now())
@@ -83,7 +90,6 @@ func enrol(g *gateway) *person {
 	if len(done.Codes) == 0 {
 		g.t.Fatal("enrolling gave no recovery codes")
 	}
-	return p
 }
 
 func (p *person) get(path string, headers ...string) answer {
@@ -103,6 +109,32 @@ func TestPlaceholders(t *testing.T) {
 	}
 	if got := g.get("/show"); got.status == http.StatusOK {
 		t.Errorf("without a session: %d %q", got.status, got.body)
+	}
+}
+
+// Several directives on one request share the session, and each is asked.
+func TestSeveralBlocks(t *testing.T) {
+	g := serve(t, "PASSWORD\nmfa\nmfa /x/* {\nmax_age 10m\n}\nmfa /none/* {\nfactors recovery\n}\nmfa_pages")
+	p := enrol(g)
+	for path, want := range map[string]bool{"/": true, "/x/y": true, "/none/x": false} {
+		if got := p.get(path); got.reachedApp() != want {
+			t.Errorf("GET %s = %d %q; want that it reaches the app: %t", path, got.status, got.body, want)
+		}
+	}
+}
+
+// Where the first factor is inside a handle, the pages beside it know the person
+// from the stop, and nobody without one.
+func TestPagesBesideTheFirstFactor(t *testing.T) {
+	g := serve(t, "mfa_pages\nhandle /wiki/* {\nPASSWORD\nmfa\nrespond APP-ANSWERED\n}")
+	if got := g.user(); got != "" {
+		t.Fatalf("before the stop the user is %q; want nobody", got)
+	}
+	p := &person{g: g}
+	p.keep(g.get("/wiki/x", "Sec-Fetch-Mode", "navigate"))
+	p.enrol()
+	if got := p.get("/wiki/x"); !got.reachedApp() {
+		t.Errorf("after enrolment: %d %q", got.status, got.body)
 	}
 }
 
@@ -141,11 +173,15 @@ func TestReloadUnderTraffic(t *testing.T) {
 		if err := g.load(fmt.Sprintf("issuer %d", i), "PASSWORD\nmfa"); err != nil {
 			t.Error(err)
 		}
+		before, deadline := asked.Load(), time.Now().Add(10*time.Second)
+		for asked.Load() == before && time.Now().Before(deadline) && !t.Failed() {
+			time.Sleep(time.Millisecond)
+		}
 	}
 	close(stop)
 	<-done
 	if asked.Load() < 20 {
-		t.Errorf("only %d requests were made", asked.Load())
+		t.Errorf("only %d requests were answered", asked.Load())
 	}
 }
 
