@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mfagate/caddy-mfagate/mfagate"
+	"github.com/mfagate/caddy-mfagate/storage/memory"
 )
 
 // I-01, S-14: the session of one user is worth nothing to another.
@@ -534,5 +535,27 @@ func TestStreamEndsWithItsSession(t *testing.T) {
 		if d := (<-ended).Sub(signedOut); d > time.Second {
 			t.Errorf("the stream ended %v after its session; want at most 1 s", d)
 		}
+	})
+}
+
+// D-01: somebody who has only a password cannot fill the disk with sessions.
+func TestFloodOfPendingSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := new(memory.Store)
+		w := newWorld(t, store)
+		alice := w.person("alice").enrol("/")
+		for range 1000 {
+			w.person("alice").get("/")
+		}
+		sessions, err := store.List(t.Context(), "session/", "", 0)
+		if err != nil || len(sessions) > 301 {
+			t.Errorf("%d sessions are stored, %v; want at most 301", len(sessions), err)
+		}
+		w.person("alice").get("/").want(429)
+		alice.get("/").want(200)           // whoever is signed in notices nothing
+		w.person("bob").get("/").want(303) // nor does anybody else
+		w.person("").get("/").want(401)    // and strangers store nothing
+		time.Sleep(16 * time.Minute)
+		w.person("alice").get("/").want(303)
 	})
 }

@@ -184,6 +184,7 @@ func (v *visit) downloadCodes() error {
 	}
 	f := v.frame()
 	text := v.gate.pages.Text(f.Language, pages.Text{Key: "download.head", Args: []any{f.Site, v.Name, v.now.UTC().Format(time.DateOnly)}})
+	text = isolates.Replace(text) // which a page needs and a text file does not
 	h := v.w.Header()
 	pages.SetHeaders(h)
 	h.Set("Content-Type", "text/plain; charset=utf-8")
@@ -192,6 +193,8 @@ func (v *visit) downloadCodes() error {
 	_, _ = v.w.Write([]byte(body)) // the client may have left
 	return nil
 }
+
+var isolates = strings.NewReplacer("\u2068", "", "\u2069", "")
 
 // fileName names the site, the user and what it is, in letters that every system
 // takes.

@@ -21,6 +21,8 @@ type Records struct {
 	shared bool
 	cache  cache
 
+	pending allowance // of sessions without a proof
+
 	// keyed serialises the commits of one user within this process, so that
 	// parallel requests wait for one another rather than run into conflicts.
 	// What is right does not depend on it.

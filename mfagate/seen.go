@@ -62,6 +62,7 @@ func (r *Records) storeSeenBatch(ctx context.Context, batch []*live) {
 // prune forgets sessions that are over.
 func (r *Records) prune(context.Context) {
 	now := time.Now()
+	r.pending.prune(now)
 	over := r.cache.all(func(l *live) bool {
 		rec := l.record.Load()
 		if rec == nil {

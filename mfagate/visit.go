@@ -83,6 +83,11 @@ func (v *visit) demand(want requirement) error {
 	if v.sess != nil && v.sess.Want.equal(want) {
 		return nil
 	}
+	if v.sess == nil {
+		if err := v.gate.records.pending.take(v.Subject, v.now); err != nil {
+			return err
+		}
+	}
 	var out saved
 	err := v.commit(func(t *txn) (err error) {
 		next := v.pendingSession(t.now)

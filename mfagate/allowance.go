@@ -1,0 +1,53 @@
+package mfagate
+
+import (
+	"sync"
+	"time"
+)
+
+// maxPending is how many pending sessions may be made for one user within
+// pendingLife: enough for an office behind one shared account, too few for
+// somebody who has only a password to fill the disk with.
+const maxPending = 300
+
+// An allowance counts the pending sessions that this process makes, by user. It
+// is kept in memory: what it bounds expires as soon as it does.
+type allowance struct {
+	mu   sync.Mutex
+	made map[Subject]*window
+}
+
+type window struct {
+	begin time.Time
+	count int
+}
+
+// take counts one session, or returns a LockedError.
+func (a *allowance) take(s Subject, now time.Time) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.made == nil {
+		a.made = make(map[Subject]*window)
+	}
+	w := a.made[s]
+	if w == nil || now.Sub(w.begin) >= pendingLife {
+		w = &window{begin: now}
+		a.made[s] = w
+	}
+	if w.count >= maxPending {
+		return &LockedError{Until: w.begin.Add(pendingLife)}
+	}
+	w.count++
+	return nil
+}
+
+// prune forgets windows that are over.
+func (a *allowance) prune(now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for s, w := range a.made {
+		if now.Sub(w.begin) >= pendingLife {
+			delete(a.made, s)
+		}
+	}
+}
