@@ -28,6 +28,7 @@ func TestContract(t *testing.T) {
 		{name: "settings", tell: settingsNeedAProof},
 		{name: "several sessions", tell: signOutEverywhere},
 		{name: "wrong enrolments", tell: wrongEnrolments},
+		{name: "further factors", tell: furtherFactors},
 		{name: "guessing", tell: guessing},
 		{name: "stopped requests", tell: stoppedRequests},
 		{name: "HTTPS", tell: cookiesOnHTTPS},
@@ -137,7 +138,22 @@ func wrongEnrolments(w *site) {
 	c.call("POST", "enroll/totp/confirm", members{"code": "123456"}).want(400, members{"type": "bad_request"})
 	c.call("POST", "enroll/totp/confirm", members{"enrollment": "x", "code": "123456"}).want(409, members{"type": "form_expired"})
 	c.enrol()
-	c.call("POST", "enroll/totp", nil).want(409, members{"type": "enrolled_already"})
+	c.call("POST", "enroll/totp", nil).want(403, members{"type": "proof_needed"})
+	w.client("alice").call("POST", "enroll/totp", nil).want(409, members{"type": "enrolled_already"})
+}
+
+// furtherFactors enrols as many as a user may have.
+func furtherFactors(w *site) {
+	c := w.client("alice")
+	codes := c.enrol()
+	c.call("POST", "challenge", members{"method": "recovery", "code": codes[0], "purpose": "settings"}).want(200, nil)
+	for range 18 {
+		if further := c.enrol(); len(further) != 0 {
+			w.t.Errorf("a further factor came with recovery codes")
+		}
+	}
+	c.call("GET", "session", nil).want(200, members{"state": "verified", "recovery_codes_left": 9.0})
+	c.call("POST", "enroll/totp", nil).want(403, members{"type": "forbidden"})
 }
 
 func guessing(w *site) {
