@@ -39,6 +39,12 @@ func addCommands(cmd *cobra.Command) {
 	flags.StringP("adapter", "a", "", "Name of the config adapter to apply")
 	flags.String("realm", defaultRealm, "Realm of the user")
 	flags.Bool("json", false, "Print JSON")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return exit(cmd, exitUsage, fmt.Errorf("no such command: mfa %s; see caddy mfa --help", args[0]))
+		}
+		return cmd.Help()
+	}
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return exit(cmd, exitUsage, err) })
 	cmd.AddCommand(
 		usersCommand(),
