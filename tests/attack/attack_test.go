@@ -77,16 +77,6 @@ func wantReaches(t *testing.T, p *gatetest.Person) {
 	}
 }
 
-// challenge opens the challenge page of somebody without a session.
-func challenge(t *testing.T, p *gatetest.Person) *gatetest.Page {
-	t.Helper()
-	page := p.Navigate(t, "/wanted")
-	if page.URL.Path != gatetest.PathChallenge {
-		t.Fatalf("%s: got %d at %s; want the challenge", p.Name, page.Status, page.URL)
-	}
-	return page
-}
-
 func code(method, code string) url.Values { return url.Values{"method": {method}, "code": {code}} }
 
 // raw sends bytes, and returns the status lines of what comes back within two seconds.

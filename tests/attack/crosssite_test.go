@@ -119,7 +119,7 @@ func TestOpenRedirects(t *testing.T) {
 		q := p.Elsewhere()
 		page := q.Open(t, gatetest.PathChallenge)
 		if page.Status != 200 {
-			page = challenge(t, q)
+			page = q.Challenge(t)
 		}
 		v := code("recovery", p.Codes[i])
 		v.Set("return", to)
@@ -173,7 +173,7 @@ func TestHeadersOfPages(t *testing.T) {
 	codes := p.ConfirmCode(t, p.Open(t, gatetest.PathTOTP))
 	pages = append(pages, codes)
 	p.Submit(t, codes, gatetest.PathCodes, url.Values{"saved": {"yes"}})
-	pages = append(pages, p.Open(t, gatetest.PathSecurity), challenge(t, p.Elsewhere()), p.Open(t, "/.mfa/no-such-page"))
+	pages = append(pages, p.Open(t, gatetest.PathSecurity), p.Elsewhere().Challenge(t), p.Open(t, "/.mfa/no-such-page"))
 	for _, page := range pages {
 		for name, want := range map[string]string{
 			"Content-Security-Policy": "frame-ancestors 'none'", "Cache-Control": "no-store",

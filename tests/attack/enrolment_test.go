@@ -17,7 +17,7 @@ func TestPasswordThiefCannotTouchFactors(t *testing.T) {
 	p := enrolled(t, s, "alice")
 	thief := s.Person("alice")
 	s.App.Quiet(t, func() {
-		token := challenge(t, thief).Form(t, gatetest.PathChallenge).Values.Get("form_token")
+		token := thief.Challenge(t).Form(t, gatetest.PathChallenge).Values.Get("form_token")
 		for _, path := range []string{gatetest.PathEnrol, gatetest.PathTOTP, gatetest.PathCodes, gatetest.PathSecurity} {
 			page := thief.Open(t, path)
 			if len(page.RecoveryCodes()) > 0 || strings.Contains(page.Text(), "Phone") || page.Find("form", "action", gatetest.PathTOTP) != nil {
@@ -54,7 +54,7 @@ func TestSignInProofDoesNotMakeCodes(t *testing.T) {
 		t.Error("the codes are shown with the proof of the sign-in")
 	}
 	q := p.Elsewhere()
-	if page := q.Post(t, challenge(t, q), gatetest.PathChallenge, code("recovery", old)); page.Status != http.StatusSeeOther {
+	if page := q.Answer(t, "recovery", old); page.Status != http.StatusSeeOther {
 		t.Errorf("the old code afterwards: got %d; want 303", page.Status)
 	}
 }
@@ -128,7 +128,7 @@ func TestLeavingBeforeTheCodesAreSaved(t *testing.T) {
 	}
 	s.App.Quiet(t, func() {
 		r := p.Elsewhere()
-		wantRejected(t, "a code of the old set", r.Post(t, challenge(t, r), gatetest.PathChallenge, code("recovery", old[0])))
+		wantRejected(t, "a code of the old set", r.Answer(t, "recovery", old[0]))
 	})
 }
 
@@ -234,14 +234,14 @@ func TestRecoveryCodesRunOut(t *testing.T) {
 	for len(p.Codes) > 2 {
 		q := p.Elsewhere()
 		c := p.UseCode(t)
-		if page := q.Post(t, challenge(t, q), gatetest.PathChallenge, code("recovery", spelled(c, len(p.Codes)))); page.Status != http.StatusSeeOther {
+		if page := q.Answer(t, "recovery", spelled(c, len(p.Codes))); page.Status != http.StatusSeeOther {
 			t.Fatalf("with %d codes left: got %d; want 303:\n%s", len(p.Codes), page.Status, page.Text())
 		}
 		wantReaches(t, q)
 	}
 	s.App.Quiet(t, func() {
 		q := p.Elsewhere()
-		wantRejected(t, "a used code", q.Post(t, challenge(t, q), gatetest.PathChallenge, code("recovery", used)))
+		wantRejected(t, "a used code", q.Answer(t, "recovery", used))
 	})
 	status := p.Elsewhere()
 	status.SignIn(t, "/")
@@ -274,7 +274,7 @@ func TestRecoveryCodeTwiceAtOnce(t *testing.T) {
 		var requests []*http.Request
 		for range 16 {
 			q := p.Elsewhere()
-			form := challenge(t, q).Form(t, gatetest.PathChallenge)
+			form := q.Challenge(t).Form(t, gatetest.PathChallenge)
 			form.Values.Set("method", "recovery")
 			form.Values.Set("code", one)
 			browsers = append(browsers, q)

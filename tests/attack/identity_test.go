@@ -9,24 +9,6 @@ import (
 	"github.com/mfagate/caddy-mfagate/tests/gatetest"
 )
 
-// byHeader is a site whose users a header names, as a single sign-on in front
-// would.
-const byHeader = `mfa {
-		user {header.Remote-User}
-		header_from 127.0.0.1/32
-	}
-	reverse_proxy APP {
-		header_up X-Gate-User {http.mfa.user}
-	}`
-
-// named returns somebody whom the header names.
-func named(s *gatetest.Server, name string) *gatetest.Person {
-	p := s.Person("")
-	p.Name = ""
-	p.Header["Remote-User"] = []string{name}
-	return p
-}
-
 // I-01, S-14: a session is worth nothing with another's password.
 func TestSessionOfAnotherUser(t *testing.T) {
 	s := gatetest.Start(t, gatetest.Config{})
@@ -63,8 +45,8 @@ func TestSignInOverAnothersSession(t *testing.T) {
 
 // I-02: a session without a first factor opens nothing.
 func TestIdentityDisappears(t *testing.T) {
-	s := gatetest.Start(t, gatetest.Config{Site: byHeader})
-	p := named(s, "alice")
+	s := gatetest.Start(t, gatetest.Config{Site: gatetest.ByHeader})
+	p := s.Named("alice")
 	p.Enrol(t, "/")
 	delete(p.Header, "Remote-User")
 	s.App.Quiet(t, func() {
@@ -101,8 +83,8 @@ func TestUnknownUser(t *testing.T) {
 
 // I-05, I-12: names that are no names. None of them is alice.
 func TestImpossibleNames(t *testing.T) {
-	s := gatetest.Start(t, gatetest.Config{Site: byHeader})
-	alice := named(s, "alice")
+	s := gatetest.Start(t, gatetest.Config{Site: gatetest.ByHeader})
+	alice := s.Named("alice")
 	alice.Enrol(t, "/")
 	refused := map[string]string{
 		"300 bytes": strings.Repeat("a", 300), "10 kB": strings.Repeat("a", 10_000), "zero-width": "alice\u200b",
@@ -130,7 +112,7 @@ func TestImpossibleNames(t *testing.T) {
 
 // I-06, A-10: nobody names themselves, by this header or its relatives.
 func TestForgedIdentityHeader(t *testing.T) {
-	site := strings.Replace(byHeader, "127.0.0.1/32", "10.9.8.0/24", 1)
+	site := strings.Replace(gatetest.ByHeader, "127.0.0.1/32", "10.9.8.0/24", 1)
 	s := gatetest.Start(t, gatetest.Config{Site: site})
 	s.App.Quiet(t, func() {
 		for _, name := range []string{"Remote-User", "remote-user", "REMOTE-USER", "Remote_User", "Remote.User"} {
@@ -146,8 +128,8 @@ func TestForgedIdentityHeader(t *testing.T) {
 
 // A-10: relatives of the true header change nothing.
 func TestAliasesOfTheIdentityHeader(t *testing.T) {
-	s := gatetest.Start(t, gatetest.Config{Site: byHeader})
-	p := named(s, "alice")
+	s := gatetest.Start(t, gatetest.Config{Site: gatetest.ByHeader})
+	p := s.Named("alice")
 	p.Enrol(t, "/")
 	for _, name := range []string{"Remote_User", "Remote.User", "remote_User", "X-Gate-User", "X_Gate_User"} {
 		p.Header[name] = []string{"bob"}
@@ -160,15 +142,15 @@ func TestAliasesOfTheIdentityHeader(t *testing.T) {
 
 // I-11: spellings of one name are one user, with one authenticator.
 func TestSpellingsOfAName(t *testing.T) {
-	s := gatetest.Start(t, gatetest.Config{Site: byHeader})
+	s := gatetest.Start(t, gatetest.Config{Site: gatetest.ByHeader})
 	for name, spellings := range map[string][]string{
 		"alice":      {"Alice", "ALICE", "\uff41\uff4c\uff49\uff43\uff45"},
 		"ren\u00e9e": {"rene\u0301e", "REN\u00c9E"},
 	} {
-		p := named(s, name)
+		p := s.Named(name)
 		p.Enrol(t, "/")
 		for _, spelling := range spellings {
-			q := named(s, spelling)
+			q := s.Named(spelling)
 			if page := q.Navigate(t, "/"); page.URL.Path != gatetest.PathChallenge {
 				t.Errorf("%q after %q enrolled: led to %s; want the challenge", spelling, name, page.URL)
 			}
@@ -178,13 +160,13 @@ func TestSpellingsOfAName(t *testing.T) {
 
 // I-12, I-13: names that a careless key would mix up are different users.
 func TestNamesThatLookLikeKeys(t *testing.T) {
-	s := gatetest.Start(t, gatetest.Config{Site: byHeader})
+	s := gatetest.Start(t, gatetest.Config{Site: gatetest.ByHeader})
 	long := strings.Repeat("x", 80)
-	named(s, "a/b").Enrol(t, "/")
-	named(s, long+"1").Enrol(t, "/")
+	s.Named("a/b").Enrol(t, "/")
+	s.Named(long+"1").Enrol(t, "/")
 	s.App.Quiet(t, func() {
 		for _, name := range []string{"a", "a%2fb", "a%2Fb", "a:b", "a/b/c", "b", "a/../b", "scs:session:a", long + "2", long, "a//b", "a/b/"} {
-			if page := named(s, name).Navigate(t, "/"); page.URL.Path != gatetest.PathEnrol {
+			if page := s.Named(name).Navigate(t, "/"); page.URL.Path != gatetest.PathEnrol {
 				t.Errorf("%q: led to %s; want the enrolment, as nobody with this name has enrolled", name, page.URL)
 			}
 		}
@@ -193,9 +175,9 @@ func TestNamesThatLookLikeKeys(t *testing.T) {
 
 // B-05, B-07, B-10: names and paths are text, wherever they are shown.
 func TestNamesThatLookLikeMarkup(t *testing.T) {
-	s := gatetest.Start(t, gatetest.Config{Site: byHeader})
+	s := gatetest.Start(t, gatetest.Config{Site: gatetest.ByHeader})
 	for _, name := range []string{`"><script>alert(1)</script>`, `'onmouseover=alert(1)//`, `{{.Token}}`, `a&secret=aaaa`, `a?secret=aaaa:b`, `</title>x`} {
-		p := named(s, name)
+		p := s.Named(name)
 		want := "/x?q=" + url.QueryEscape(name)
 		page := p.StartEnrol(t, want)
 		for _, bad := range []string{"<script>alert", "'onmouseover=alert(1)//'", "</title>x"} {

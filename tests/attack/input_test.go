@@ -15,7 +15,7 @@ func TestOddRequestsToPages(t *testing.T) {
 	s := gatetest.Start(t, gatetest.Config{})
 	p := enrolled(t, s, "alice")
 	q := p.Elsewhere()
-	token := challenge(t, q).Form(t, gatetest.PathChallenge).Values.Get("form_token")
+	token := q.Challenge(t).Form(t, gatetest.PathChallenge).Values.Get("form_token")
 	form := "form_token=" + url.QueryEscape(token) + "&method=totp&code=123456"
 	cases := []struct {
 		what, method, path, kind, body string

@@ -21,11 +21,11 @@ func TestSecretsAreNowhere(t *testing.T) {
 	p := enrolled(t, s, "alice")
 	used := []string{p.UseCode(t), p.Phone.Code(t)}
 	q := p.Elsewhere()
-	if page := q.Post(t, challenge(t, q), gatetest.PathChallenge, code("recovery", used[0])); page.Status != http.StatusSeeOther {
+	if page := q.Answer(t, "recovery", used[0]); page.Status != http.StatusSeeOther {
 		t.Fatalf("recovery code: got %d; want 303", page.Status)
 	}
 	r := p.Elsewhere()
-	r.Post(t, challenge(t, r), gatetest.PathChallenge, code("totp", used[1]))
+	r.Answer(t, "totp", used[1])
 	p.Post(t, p.Navigate(t, gatetest.PathSecurity), gatetest.PathSignOut, nil)
 	_, _ = p.Open(t, "/"), p.PostValues(t, gatetest.PathChallenge, url.Values{"code": {used[1]}})
 
@@ -123,5 +123,5 @@ func TestLostKeyset(t *testing.T) {
 	if err := s.Run(); err != nil {
 		t.Fatal(err)
 	}
-	challenge(t, s.Person("alice"))
+	s.Person("alice").Challenge(t)
 }

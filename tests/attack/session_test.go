@@ -62,7 +62,7 @@ func TestFixation(t *testing.T) {
 func TestPendingSessionUsedAsFull(t *testing.T) {
 	s := gatetest.Start(t, gatetest.Config{})
 	p := enrolled(t, s, "alice").Elsewhere()
-	challenge(t, p)
+	p.Challenge(t)
 	pending := session(t, p)
 	s.App.Quiet(t, func() {
 		wantStopped(t, "as the cookie", p.Open(t, "/"))

@@ -35,18 +35,18 @@ func TestReplayedCode(t *testing.T) {
 
 	s.App.Quiet(t, func() {
 		q := p.Elsewhere()
-		wantRejected(t, "the code of the enrolment", q.Post(t, challenge(t, q), gatetest.PathChallenge, code("totp", confirm)))
-		wantRejected(t, "the code before it", q.Post(t, challenge(t, q), gatetest.PathChallenge, code("totp", previous)))
+		wantRejected(t, "the code of the enrolment", q.Answer(t, "totp", confirm))
+		wantRejected(t, "the code before it", q.Answer(t, "totp", previous))
 	})
 	next := p.Phone.Code(t)
 	q := p.Elsewhere()
-	if page := q.Post(t, challenge(t, q), gatetest.PathChallenge, code("totp", next)); page.Status != http.StatusSeeOther {
+	if page := q.Answer(t, "totp", next); page.Status != http.StatusSeeOther {
 		t.Fatalf("a fresh code: got %d; want 303:\n%s", page.Status, page.Text())
 	}
 	wantReaches(t, q)
 	s.App.Quiet(t, func() {
 		for _, browser := range []*gatetest.Person{q.Elsewhere(), p.Elsewhere()} {
-			wantRejected(t, "the same code again", browser.Post(t, challenge(t, browser), gatetest.PathChallenge, code("totp", next)))
+			wantRejected(t, "the same code again", browser.Answer(t, "totp", next))
 		}
 	})
 }
@@ -78,9 +78,9 @@ func TestDecoratedCodes(t *testing.T) {
 		q := p.Elsewhere()
 		right := q.Phone.Code(t)
 		s.App.Quiet(t, func() {
-			wantRejected(t, what, q.Post(t, challenge(t, q), gatetest.PathChallenge, code("totp", decorate(right))))
+			wantRejected(t, what, q.Answer(t, "totp", decorate(right)))
 		})
-		if page := q.Post(t, challenge(t, q), gatetest.PathChallenge, code("totp", right)); page.Status != http.StatusSeeOther {
+		if page := q.Answer(t, "totp", right); page.Status != http.StatusSeeOther {
 			t.Errorf("%s: afterwards the right code gets %d; want 303", what, page.Status)
 		}
 	}
@@ -98,7 +98,7 @@ func TestRaceForOneCode(t *testing.T) {
 		right := p.Phone.Code(t)
 		for range racers {
 			q := p.Elsewhere()
-			form := challenge(t, q).Form(t, gatetest.PathChallenge)
+			form := q.Challenge(t).Form(t, gatetest.PathChallenge)
 			form.Values.Set("method", "totp")
 			form.Values.Set("code", right)
 			browsers = append(browsers, q)
@@ -153,7 +153,7 @@ func TestGuessing(t *testing.T) {
 		var locked *gatetest.Page
 		for range 12 {
 			q := p.Elsewhere()
-			page := q.Post(t, challenge(t, q), gatetest.PathChallenge, code("totp", p.Phone.Wrong(t)))
+			page := q.Answer(t, "totp", p.Phone.Wrong(t))
 			wantRejected(t, "a wrong code", page)
 			if page.Status == http.StatusTooManyRequests {
 				locked = page
@@ -167,16 +167,16 @@ func TestGuessing(t *testing.T) {
 			t.Errorf("Retry-After %q; want seconds", locked.Header.Get("Retry-After"))
 		}
 		q := p.Elsewhere()
-		if page := q.Post(t, challenge(t, q), gatetest.PathChallenge, code("totp", p.Phone.At(t, time.Now()))); page.Status != http.StatusTooManyRequests {
+		if page := q.Answer(t, "totp", p.Phone.At(t, time.Now())); page.Status != http.StatusTooManyRequests {
 			t.Errorf("the right code while locked: got %d; want 429", page.Status)
 		}
 		s.Restart()
-		if page := q.Post(t, challenge(t, q), gatetest.PathChallenge, code("totp", p.Phone.At(t, time.Now()))); page.Status != http.StatusTooManyRequests {
+		if page := q.Answer(t, "totp", p.Phone.At(t, time.Now())); page.Status != http.StatusTooManyRequests {
 			t.Errorf("the right code while locked, after a restart: got %d; want 429", page.Status)
 		}
 	})
 	q := p.Elsewhere()
-	if page := q.Post(t, challenge(t, q), gatetest.PathChallenge, code("recovery", p.UseCode(t))); page.Status != http.StatusSeeOther {
+	if page := q.Answer(t, "recovery", p.UseCode(t)); page.Status != http.StatusSeeOther {
 		t.Errorf("a recovery code while the authenticator is locked: got %d; want 303:\n%s", page.Status, page.Text())
 	}
 	wantReaches(t, q)
@@ -190,7 +190,7 @@ func TestGuessingInParallel(t *testing.T) {
 	var requests []*http.Request
 	for range 64 {
 		q := p.Elsewhere()
-		form := challenge(t, q).Form(t, gatetest.PathChallenge)
+		form := q.Challenge(t).Form(t, gatetest.PathChallenge)
 		form.Values.Set("method", "totp")
 		form.Values.Set("code", p.Phone.Wrong(t))
 		browsers = append(browsers, q)
@@ -222,13 +222,13 @@ func TestCodeOfAnotherUser(t *testing.T) {
 	alice, bob := enrolled(t, s, "alice"), enrolled(t, s, "bob")
 	s.App.Quiet(t, func() {
 		thief := s.Person("bob")
-		wantRejected(t, "alice's code", thief.Post(t, challenge(t, thief), gatetest.PathChallenge, code("totp", alice.Phone.Code(t))))
-		wantRejected(t, "alice's recovery code", thief.Post(t, challenge(t, thief), gatetest.PathChallenge, code("recovery", alice.Codes[0])))
+		wantRejected(t, "alice's code", thief.Answer(t, "totp", alice.Phone.Code(t)))
+		wantRejected(t, "alice's recovery code", thief.Answer(t, "recovery", alice.Codes[0]))
 	})
 	q := bob.Elsewhere()
 	q.SignIn(t, "/")
 	r := alice.Elsewhere()
-	if page := r.Post(t, challenge(t, r), gatetest.PathChallenge, code("recovery", alice.Codes[0])); page.Status != http.StatusSeeOther {
+	if page := r.Answer(t, "recovery", alice.Codes[0]); page.Status != http.StatusSeeOther {
 		t.Errorf("alice's recovery code after bob tried it: got %d; want 303", page.Status)
 	}
 }
@@ -270,7 +270,7 @@ func TestCodeInOddPlaces(t *testing.T) {
 		p := enrolled(t, s, names(8)[i])
 		i++
 		q := p.Elsewhere()
-		form := challenge(t, q).Form(t, gatetest.PathChallenge)
+		form := q.Challenge(t).Form(t, gatetest.PathChallenge)
 		form.Values.Set("method", "totp")
 		s.App.Quiet(t, func() {
 			page := send(q, form, q.Phone.Code(t))

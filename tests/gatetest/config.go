@@ -25,6 +25,16 @@ type Config struct {
 	Env     []string // of the server's process
 }
 
+// ByHeader is a site whose users a header names, as a single sign-on in front
+// would; see [Server.Named].
+const ByHeader = `mfa {
+		user {header.Remote-User}
+		header_from 127.0.0.1/32
+	}
+	reverse_proxy APP {
+		header_up X-Gate-User {http.mfa.user}
+	}`
+
 // hash is of the least cost: tests are about the second factor.
 var hash = sync.OnceValue(func() string {
 	h, err := bcrypt.GenerateFromPassword([]byte(Password), bcrypt.MinCost)

@@ -59,10 +59,20 @@ func (s *Server) Person(name string) *Person {
 	return p
 }
 
+// Named returns somebody whom the header names, for a site with [ByHeader].
+func (s *Server) Named(name string) *Person {
+	p := s.Person("")
+	p.Header["Remote-User"] = []string{name}
+	return p
+}
+
 // Elsewhere returns the same person, with the same phone, at another browser.
 func (p *Person) Elsewhere() *Person {
 	q := p.server.Person(p.Name)
 	q.Password, q.Phone, q.Codes = p.Password, p.Phone, p.Codes
+	if user := p.Header["Remote-User"]; p.Name == "" && user != nil {
+		q.Header["Remote-User"] = user
+	}
 	return q
 }
 

@@ -84,6 +84,22 @@ func (p *Person) ConfirmCode(t testing.TB, page *Page) *Page {
 	return page
 }
 
+// Challenge opens the page that asks for a proof.
+func (p *Person) Challenge(t testing.TB) *Page {
+	t.Helper()
+	page := p.Navigate(t, "/wanted")
+	if page.URL.Path != PathChallenge {
+		t.Fatalf("%s: got %d at %s; want the challenge", p.Name, page.Status, page.URL)
+	}
+	return page
+}
+
+// Answer posts a proof without following where it leads.
+func (p *Person) Answer(t testing.TB, method, code string) *Page {
+	t.Helper()
+	return p.Post(t, p.Challenge(t), PathChallenge, url.Values{"method": {method}, "code": {code}})
+}
+
 // Prove types a code on the challenge that stands before a page, and returns
 // what follows.
 func (p *Person) Prove(t testing.TB, want, method, code string) *Page {

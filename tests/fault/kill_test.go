@@ -1,10 +1,13 @@
-package attack_test
+// Package fault_test breaks what the gateway stands on, and looks whether it
+// kept its word.
+package fault_test
 
 import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +15,8 @@ import (
 
 	"github.com/mfagate/caddy-mfagate/tests/gatetest"
 )
+
+func TestMain(m *testing.M) { os.Exit(gatetest.Main(m)) }
 
 // kills is how often the server is killed, in all.
 const kills = 200
@@ -26,9 +31,9 @@ func TestKill(t *testing.T) {
 		for n := range servers {
 			t.Run(fmt.Sprint(n), func(t *testing.T) {
 				t.Parallel()
-				k := &killing{Server: gatetest.Start(t, gatetest.Config{Plain: true, Site: byHeader}), prefix: fmt.Sprintf("p%d-", n), all: &all}
+				k := &killing{Server: gatetest.Start(t, gatetest.Config{Plain: true, Site: gatetest.ByHeader}), prefix: fmt.Sprintf("p%d-", n), all: &all}
 				for range 4 {
-					p := named(k.Server, k.name())
+					p := k.Server.Named(k.name())
 					p.Enrol(t, "/")
 					k.enrolled = append(k.enrolled, p)
 				}
@@ -78,7 +83,7 @@ func (k *killing) name() string {
 // meanwhile, starts it again and looks what is left.
 func (k *killing) round(t *testing.T) {
 	var wg sync.WaitGroup
-	newcomers := []*enrolling{{Person: named(k.Server, k.name())}, {Person: named(k.Server, k.name())}}
+	newcomers := []*enrolling{{Person: k.Server.Named(k.name())}, {Person: k.Server.Named(k.name())}}
 	for _, e := range newcomers {
 		wg.Go(func() { e.UntilGone(func() { e.run(t) }) })
 	}
@@ -116,24 +121,24 @@ func (e *enrolling) run(t *testing.T) {
 // check comes back with a new browser.
 func (e *enrolling) check(t *testing.T, k *killing) {
 	t.Helper()
-	p := again(k.Server, e.Person)
+	p := e.Elsewhere()
 	page := p.Navigate(t, "/")
 	switch {
 	case page.URL.Path == gatetest.PathEnrol && !e.confirmed:
 		k.all.add("enrolment cut off")
 		return
 	case page.URL.Path != gatetest.PathChallenge:
-		t.Errorf("%s, told that the factor is on: %v, codes saved: %v: led to %s", e.Name, e.confirmed, e.saved, page.URL)
+		t.Errorf("%s, told that the factor is on: %v, codes saved: %v: led to %s", e.Header.Get("Remote-User"), e.confirmed, e.saved, page.URL)
 		return
 	case !e.secret:
-		t.Errorf("%s has a factor and never saw its secret", e.Name)
+		t.Errorf("%s has a factor and never saw its secret", e.Header.Get("Remote-User"))
 		return
 	case e.confirmed:
 		k.all.add("enrolment acknowledged")
 	default:
 		k.all.add("enrolment done, not acknowledged")
 	}
-	page = p.Submit(t, page, gatetest.PathChallenge, code("totp", p.Phone.Code(t)))
+	page = p.Submit(t, page, gatetest.PathChallenge, url.Values{"method": {"totp"}, "code": {p.Phone.Code(t)}})
 	switch {
 	case page.URL.Path == gatetest.PathCodes && !e.saved:
 		p.Codes = page.RecoveryCodes()
@@ -141,18 +146,11 @@ func (e *enrolling) check(t *testing.T, k *killing) {
 		fallthrough
 	default:
 		if !strings.Contains(page.Body, "Welcome to the app") {
-			t.Errorf("%s (confirmed %v, saved %v): the factor leads to %d at %s:\n%s", e.Name, e.confirmed, e.saved, page.Status, page.URL, page.Text())
+			t.Errorf("%s (confirmed %v, saved %v): the factor leads to %d at %s:\n%s", e.Header.Get("Remote-User"), e.confirmed, e.saved, page.Status, page.URL, page.Text())
 			return
 		}
 	}
 	k.enrolled = append(k.enrolled, p)
-}
-
-// again is the same person at a new browser.
-func again(s *gatetest.Server, p *gatetest.Person) *gatetest.Person {
-	q := named(s, p.Header.Get("Remote-User"))
-	q.Phone, q.Codes = p.Phone, p.Codes
-	return q
 }
 
 // A recovering is somebody who uses a recovery code.
@@ -172,11 +170,11 @@ func (k *killing) recovering(t *testing.T) *recovering {
 	}
 	owner := k.enrolled[0]
 	k.enrolled = append(k.enrolled[1:], owner)
-	return &recovering{Person: again(k.Server, owner), code: owner.UseCode(t)}
+	return &recovering{Person: owner.Elsewhere(), code: owner.UseCode(t)}
 }
 
 func (r *recovering) run(t *testing.T) {
-	page := r.Post(t, challenge(t, r.Person), gatetest.PathChallenge, code("recovery", r.code))
+	page := r.Answer(t, "recovery", r.code)
 	r.done = page.Status == http.StatusSeeOther
 	r.Follow(t, page)
 }
@@ -193,8 +191,8 @@ func (r *recovering) check(t *testing.T, k *killing) {
 		k.all.add("code cut off")
 	}
 	for range 2 {
-		p := again(k.Server, r.Person)
-		if page := p.Post(t, challenge(t, p), gatetest.PathChallenge, code("recovery", r.code)); page.Status == http.StatusSeeOther {
+		p := r.Elsewhere()
+		if page := p.Answer(t, "recovery", r.code); page.Status == http.StatusSeeOther {
 			accepted++
 		}
 	}
