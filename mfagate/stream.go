@@ -14,6 +14,8 @@ type stream struct {
 	context.Context
 	cancel context.CancelFunc
 	token  string
+
+	prev, next *stream // among those of the session
 }
 
 type streamKey struct{}
@@ -41,7 +43,7 @@ type streams struct {
 
 	mu    sync.Mutex
 	ended bool
-	open  map[*stream]struct{}
+	first *stream
 }
 
 // add notes a request, or tells that the session has ended meanwhile.
@@ -51,18 +53,25 @@ func (s *streams) add(st *stream) bool {
 	if s.ended {
 		return false
 	}
-	if s.open == nil {
-		s.open = make(map[*stream]struct{}, 4)
+	if st.next = s.first; st.next != nil {
+		st.next.prev = st
 	}
-	s.open[st] = struct{}{}
+	s.first = st
 	s.total.Add(1)
 	return true
 }
 
 func (s *streams) remove(st *stream) {
 	s.mu.Lock()
-	delete(s.open, st)
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	if st.next != nil {
+		st.next.prev = st.prev
+	}
+	if st.prev != nil {
+		st.prev.next = st.next
+	} else {
+		s.first = st.next
+	}
 	s.total.Add(-1)
 }
 
@@ -70,7 +79,7 @@ func (s *streams) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = true
-	for st := range s.open {
+	for st := s.first; st != nil; st = st.next {
 		st.cancel()
 	}
 }
@@ -79,7 +88,7 @@ func (s *streams) end() {
 func (s *streams) busy() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.open) > 0
+	return s.first != nil
 }
 
 // pass hands the request to the app for as long as the session lives: the request's
@@ -88,7 +97,7 @@ func (s *streams) busy() bool {
 func (v *visit) pass(d Decision, next Next) error {
 	ctx, cancel := context.WithCancel(v.r.Context())
 	defer cancel()
-	st := &stream{ctx, cancel, v.token}
+	st := &stream{Context: ctx, cancel: cancel, token: v.token}
 	if !v.live.streams.add(st) {
 		return errNoSession
 	}
