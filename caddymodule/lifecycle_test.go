@@ -116,6 +116,7 @@ func TestFailedReloadLeavesAdmin(t *testing.T) {
 	if err := g.load("", "PASSWORD\nmfa"); err != nil {
 		t.Fatal(err)
 	}
+	enrol(g)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -123,13 +124,18 @@ func TestFailedReloadLeavesAdmin(t *testing.T) {
 	defer taken.Close()
 	port := g.port
 	g.port = taken.Addr().(*net.TCPAddr).Port
-	if err := g.load("issuer other", "PASSWORD\nmfa"); err == nil {
+	other := strings.Replace(g.caddyfile("", "PASSWORD\nmfa"), g.dir+"/db", g.dir+"/other", 1)
+	g.port = port
+	adapted, err := adapt(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := loadJSON(adapted); err == nil {
 		t.Fatal("a configuration with a taken port was loaded")
 	}
-	g.port = port
 	g.wantShares(1, "after a failed reload")
-	if got := g.admin(http.MethodGet, "/mfa/users", ""); got.status != http.StatusOK || got.body != `{"users":[]}`+"\n" {
-		t.Errorf("GET /mfa/users = %d %s", got.status, got.body)
+	if got := g.admin(http.MethodGet, "/mfa/users", ""); got.status != http.StatusOK || !strings.Contains(got.body, `"user":"alice"`) {
+		t.Errorf("GET /mfa/users = %d %s; want alice, whom only the running configuration knows", got.status, got.body)
 	}
 }
 
