@@ -39,8 +39,8 @@ func TestSeveralNamesAreRefused(t *testing.T) {
 	g := serve(t, "mfa {\nuser {header.Remote-User}\nheader_from 127.0.0.1\n}")
 	for _, headers := range [][]string{{"Remote-User", "alice", "Remote-User", "bob"}, {"Remote-User", "alice, bob"}} {
 		for _, path := range []string{"/", "/.mfa/api/v1/session"} {
-			if got := g.get(path, headers...); got.status != http.StatusForbidden || !strings.Contains(got.body, "name_refused") {
-				t.Errorf("GET %s with %q = %d %s; want 403 that says why", path, headers, got.status, got.body)
+			if got := g.get(path, headers...); got.status != http.StatusBadRequest || !strings.Contains(got.body, "name_refused") {
+				t.Errorf("GET %s with %q = %d %s; want 400 that says why", path, headers, got.status, got.body)
 			}
 		}
 	}

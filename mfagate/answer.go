@@ -39,7 +39,7 @@ type fault struct {
 // came from the store, 500 otherwise.
 var faults = []fault{
 	{ErrNoIdentity, http.StatusUnauthorized, "no_identity"},
-	{ErrName, http.StatusForbidden, "name_refused"},
+	{ErrName, http.StatusBadRequest, "name_refused"},
 	{errNoSession, http.StatusUnauthorized, "form_expired"},
 	{errInsecure, http.StatusForbidden, "insecure"},
 	{errCrossSite, http.StatusForbidden, "cross_site"},

@@ -61,7 +61,7 @@ func TestSpellingsOfAName(t *testing.T) {
 		} {
 			p := w.person(name).get("/")
 			if want == "" {
-				p.want(403)
+				p.want(400)
 			} else {
 				p.want(303, want)
 			}
@@ -558,4 +558,14 @@ func TestFloodOfPendingSessions(t *testing.T) {
 		time.Sleep(16 * time.Minute)
 		w.person("alice").get("/").want(303)
 	})
+}
+
+func TestAliasesThatContradict(t *testing.T) {
+	for range 20 { // the order of a map is random
+		c := mfagate.BlockConfig{Source: mfagate.SourceFunc(firstFactor)}
+		c.Site.Names.Aliases = map[string]string{"Bob": "robert", "bob": "bobby"}
+		if err := c.Validate(); err == nil {
+			t.Fatalf("Validate accepted two people under one alias")
+		}
+	}
 }

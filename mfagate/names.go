@@ -84,12 +84,15 @@ func (n Names) withCanonicalAliases() (Names, error) {
 		if err != nil {
 			return n, fmt.Errorf("alias %q: %w", from, err)
 		}
-		aliases[from] = target
+		forms := []string{from}
 		if c, err := n.enforce(from); err == nil {
-			if other, ok := aliases[c]; ok && other != target {
-				return n, fmt.Errorf("mfagate: alias %q stands for both %q and %q", c, other, target)
+			forms = append(forms, c)
+		}
+		for _, form := range forms {
+			if other, ok := aliases[form]; ok && other != target {
+				return n, fmt.Errorf("mfagate: alias %q stands for both %q and %q", form, other, target)
 			}
-			aliases[c] = target
+			aliases[form] = target
 		}
 	}
 	n.Aliases = aliases

@@ -26,7 +26,7 @@ func anyRequest(w *site, method, path string) {
 	stranger.send(stranger.request(method, path, nil)).want(401, members{"type": "no_identity", "url": "/.mfa/challenge"})
 
 	odd := w.client("\u202eecila") // an override of the direction of writing
-	odd.send(odd.request(method, path, nil)).want(403, members{"type": "name_refused"})
+	odd.send(odd.request(method, path, nil)).want(400, members{"type": "name_refused"})
 
 	c := w.client("alice")
 	r := c.request(method, path, nil)
