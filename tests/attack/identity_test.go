@@ -62,7 +62,7 @@ func TestIdentityDisappears(t *testing.T) {
 func TestUnknownUser(t *testing.T) {
 	s := gatetest.Start(t, gatetest.Config{})
 	s.App.Quiet(t, func() {
-		for _, name := range []string{"nobody", "", strings.Repeat("x", 300), "alice\x00"} {
+		for _, name := range []string{"nobody", strings.Repeat("x", 300)} {
 			p := s.Person("x")
 			p.Name = name
 			r := p.Request(t, "GET", "/", nil, nil)

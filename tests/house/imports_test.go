@@ -42,7 +42,7 @@ var rules = []rule{
 	},
 	{
 		folder: "mfagate/",
-		allow:  []string{ours + "mfagate$", "github.com/pquerna/otp", "github.com/boombuler/barcode"},
+		allow:  []string{ours + "mfagate$", "github.com/pquerna/otp", "github.com/boombuler/barcode", "golang.org/x/crypto/argon2"},
 		never:  []string{caddy, badger, pgx, tink, ours + "storage/"},
 	},
 	{folder: "caddymodule", never: []string{ours + "tests/"}, free: true},
