@@ -246,7 +246,7 @@ func TestPasswordOfTheExample(t *testing.T) {
 	if m == nil {
 		t.Fatal("Caddyfile.example has no user")
 	}
-	said := regexp.MustCompile("as `([^`]+)` with the password `([^`]+)`").FindStringSubmatch(readme)
+	said := regexp.MustCompile("as `([^`]+)` with the password\\s+`([^`]+)`").FindStringSubmatch(readme)
 	if said == nil {
 		t.Fatal("README.md tells no user and password")
 	}
