@@ -152,7 +152,7 @@ func (s *Support) validate() error {
 	}
 	scheme, _, ok := strings.Cut(s.URL, ":")
 	if !ok || !slices.Contains([]string{"https", "http", "mailto", "tel"}, scheme) {
-		return fmt.Errorf("support %q: want a URL that begins with https:, http:, mailto: or tel:", s.URL)
+		return fmt.Errorf("support %q: want a URL of https, http, mailto or tel", s.URL)
 	}
 	return nil
 }

@@ -111,7 +111,7 @@ func TestOptionsAreDocumented(t *testing.T) {
 		}
 		_, known, _ := strings.Cut(err.Error(), "known here: ")
 		known, _, _ = strings.Cut(known, ", at ")
-		for _, name := range strings.Split(known, ", ") {
+		for name := range strings.SplitSeq(known, ", ") {
 			if name != "testguest" && !strings.Contains(string(data), "`"+name+"`") {
 				t.Errorf("docs/caddyfile.md has no word on %q", name)
 			}

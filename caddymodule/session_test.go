@@ -48,7 +48,7 @@ func (p *person) ask(method, path string, body, out any) {
 // keep takes the cookies of an answer, as a browser does.
 func (p *person) keep(a answer) {
 	jar := make(map[string]string)
-	for _, part := range strings.Split(p.cookie, "; ") {
+	for part := range strings.SplitSeq(p.cookie, "; ") {
 		if name, value, ok := strings.Cut(part, "="); ok {
 			jar[name] = value
 		}

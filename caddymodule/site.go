@@ -69,7 +69,7 @@ func optionName(f reflect.StructField) string {
 }
 
 func plain(v reflect.Value) any {
-	if d, ok := v.Interface().(caddy.Duration); ok {
+	if d, ok := reflect.TypeAssert[caddy.Duration](v); ok {
 		return short(time.Duration(d))
 	}
 	return v.Interface()

@@ -68,8 +68,7 @@ var faults = []fault{
 
 // explain finds the fault of an error.
 func explain(err error) fault {
-	var locked *LockedError
-	if errors.As(err, &locked) {
+	if _, ok := errors.AsType[*LockedError](err); ok {
 		return fault{err, http.StatusTooManyRequests, "locked"}
 	}
 	if errors.Is(err, ErrRejected) {

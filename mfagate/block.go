@@ -131,7 +131,7 @@ func (b *Block) Serve(w http.ResponseWriter, r *http.Request, next Next) error {
 		return nil
 	}
 	d := Decision{Verdict: Pass, Subject: v.Subject, Factor: v.sess.Factor, Proved: v.sess.Proved, Age: v.now.Sub(v.sess.Created)}
-	if err := v.pass(d, next); err != errNoSession {
+	if err := v.pass(d, next); !errors.Is(err, errNoSession) {
 		return err
 	}
 	v.refuse(errNoSession)

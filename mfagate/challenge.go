@@ -85,7 +85,6 @@ type charge struct {
 
 // charge counts an attempt at a factor that the user has.
 func (v *visit) charge(factor string) (c charge, err error) {
-	var locked *LockedError
 	err = v.commit(func(t *txn) error {
 		s, err := v.current(t)
 		if err != nil {
@@ -115,7 +114,7 @@ func (v *visit) charge(factor string) (c charge, err error) {
 		t.putAttempts(s.Subject, att)
 		return nil
 	})
-	if errors.As(err, &locked) {
+	if locked, ok := errors.AsType[*LockedError](err); ok {
 		v.gate.log.Info("factor is locked", "realm", v.Realm, "user", v.Name, "factor", factor, "until", locked.Until)
 	}
 	return c, err

@@ -47,8 +47,11 @@ func (n Names) enforce(name string) (string, error) {
 	parts := strings.Split(name, " ")
 	for i, part := range parts {
 		p, err := profile.String(part)
-		if err != nil || p == "" {
-			return "", fmt.Errorf("%w: %.80q: %v", ErrName, name, err)
+		if err != nil {
+			return "", fmt.Errorf("%w: %.80q: %w", ErrName, name, err)
+		}
+		if p == "" {
+			return "", fmt.Errorf("%w: %.80q has a space at an end, or two together", ErrName, name)
 		}
 		parts[i] = p
 	}

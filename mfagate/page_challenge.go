@@ -95,7 +95,9 @@ func (v *visit) postChallenge() error {
 // challengeAgain shows the page again after an answer that did not do.
 func (v *visit) challengeAgain(method string, cause error) error {
 	var locked *LockedError
-	status, text, wait := explain(cause).status, pages.Text{}, time.Duration(0)
+	var text pages.Text
+	var wait time.Duration
+	status := explain(cause).status
 	switch {
 	case errors.As(cause, &locked):
 		wait = time.Until(locked.Until)
@@ -131,5 +133,5 @@ func roundUp(d time.Duration) time.Duration {
 	if d > 2*time.Minute {
 		unit = time.Minute
 	}
-	return max(time.Second, (d+unit-1)/unit*unit)
+	return max(time.Second, (d + unit - 1).Truncate(unit))
 }

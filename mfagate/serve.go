@@ -174,8 +174,7 @@ func (v *visit) newCall() Call {
 // understand differently is refused.
 func (v *visit) readForm(api bool) error {
 	body, err := io.ReadAll(http.MaxBytesReader(v.w, v.r.Body, maxBody))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return errTooLarge
 	}
 	if err != nil || !utf8.Valid(body) {

@@ -204,12 +204,3 @@ func (t *txn) putSession(s *session, token string, renew bool) (saved, error) {
 	}
 	return saved{s, renewed}, nil
 }
-
-// destroySession ends the session of a token, if there is one.
-func (t *txn) destroySession(token string) error {
-	ctx, err := t.sessionData(token)
-	if err != nil {
-		return err
-	}
-	return sessions.Destroy(ctx)
-}

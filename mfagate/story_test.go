@@ -1,6 +1,7 @@
 package mfagate_test
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -147,9 +148,7 @@ func TestSignOut(t *testing.T) {
 		w := newWorld(t, nil)
 		alice := w.person("alice").enrol("/")
 		stolen := w.person("alice")
-		for k, v := range alice.cookies {
-			stolen.cookies[k] = v
-		}
+		maps.Copy(stolen.cookies, alice.cookies)
 		alice.get("/.mfa/").want(200)
 		alice.post("/.mfa/sign-out").want(200)
 		stolen.get("/").want(303, "/.mfa/challenge")

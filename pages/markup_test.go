@@ -190,7 +190,7 @@ func (d *document) checkReferences(t *testing.T) {
 	t.Helper()
 	for _, n := range d.all {
 		for _, name := range []string{"for", "aria-labelledby", "aria-describedby", "data-copy", "data-done"} {
-			for _, id := range strings.Fields(attr(n, name)) {
+			for id := range strings.FieldsSeq(attr(n, name)) {
 				if d.ids[id] == nil {
 					t.Errorf("<%s %s=%q>: there is no such id", n.Data, name, id)
 				}

@@ -103,9 +103,8 @@ func (s *Set) try() error {
 	for name, t := range s.templates {
 		// What a factor shows is its own affair, so that only what can be
 		// told without it counts: html/template's look at the contexts.
-		var wrong *template.Error
 		err := t.ExecuteTemplate(io.Discard, "layout", s.view(Frame{}, s.blank(name)))
-		if errors.As(err, &wrong) {
+		if _, ok := errors.AsType[*template.Error](err); ok {
 			return fmt.Errorf("the template of %s: %w", name, err)
 		}
 	}

@@ -149,7 +149,7 @@ func (v *view) SupportURL() template.URL {
 	if err != nil || !slices.Contains([]string{"https", "http", "mailto", "tel"}, strings.ToLower(u.Scheme)) {
 		return ""
 	}
-	return template.URL(u.String())
+	return template.URL(u.String()) //nolint:gosec // its scheme was checked
 }
 
 // Form is the method whose form with a code stands on the challenge page. While

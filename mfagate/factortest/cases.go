@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -91,9 +92,7 @@ func spoiled(answer url.Values) map[string]url.Values {
 			"invalid": {"\xff\xfe"},
 		} {
 			bad := url.Values{}
-			for f, v := range answer {
-				bad[f] = v
-			}
+			maps.Copy(bad, answer)
 			bad[field] = values
 			all[name+" "+field] = bad
 		}

@@ -58,7 +58,7 @@ func paint(t *testing.T, q totp.QR) []byte {
 	for i := range img.Pix {
 		img.Pix[i] = 0xff
 	}
-	for _, run := range strings.Split(strings.TrimSuffix(q.Path, "z"), "z") {
+	for run := range strings.SplitSeq(strings.TrimSuffix(q.Path, "z"), "z") {
 		var x, y, width, back int
 		if n, err := fmt.Sscanf(run, "M%d %dh%dv1h-%d", &x, &y, &width, &back); n != 4 || width != back {
 			t.Fatalf("got run %q, error %v; want a row", run, err)
