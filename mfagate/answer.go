@@ -47,10 +47,10 @@ var faults = []fault{
 	{errCookies, http.StatusBadRequest, "cookies_duplicate"},
 	{errBadRequest, http.StatusBadRequest, "bad_request"},
 	{errTooLarge, http.StatusRequestEntityTooLarge, "too_large"},
-	{errMediaType, http.StatusUnsupportedMediaType, "bad_request"},
+	{errMediaType, http.StatusUnsupportedMediaType, "media_type"},
 	{errNotFound, http.StatusNotFound, "not_found"},
 	{errMethodHTTP, http.StatusMethodNotAllowed, "method_not_allowed"},
-	{errEarly, http.StatusTooEarly, "bad_request"},
+	{errEarly, http.StatusTooEarly, "early_data"},
 	{errStepGone, http.StatusConflict, "form_expired"},
 	{errStaleCodes, http.StatusConflict, "form_expired"},
 	{errEnrolled, http.StatusConflict, "enrolled_already"},
@@ -106,7 +106,7 @@ func (v *visit) refuse(err error) {
 	}
 	name := f.name
 	if !v.gate.pages.Has("message." + name + ".title") {
-		name = "forbidden" // what only programs run into
+		name = "bad_request" // what only programs run into
 	}
 	link := "/"
 	if v.own() {
@@ -123,8 +123,10 @@ func (v *visit) logFault(f fault) {
 	case errors.Is(f.err, context.Canceled):
 	case errors.Is(f.err, ErrName):
 		v.gate.log.Warn("user name refused", "error", f.err)
-	case f.status >= 500 || f.name == "insecure":
+	case f.status >= 500:
 		v.gate.log.Error("request refused", "error", f.err, "status", f.status)
+	case f.name == "insecure":
+		v.gate.log.Warn("request refused", "error", f.err, "host", v.r.Host)
 	default:
 		v.gate.log.Debug("request refused", "error", f.err, "status", f.status)
 	}

@@ -96,6 +96,7 @@ func (v *visit) apiSession() error {
 	} else if s.Methods, err = v.gate.methods(a, want); err != nil {
 		return err
 	}
+	s.Methods = orEmpty(s.Methods) // none may be what the policy asks for
 	v.json(http.StatusOK, contentJSON, s)
 	return nil
 }

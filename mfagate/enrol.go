@@ -18,8 +18,9 @@ type enrolment struct {
 
 const enrolPurpose = "enrol"
 
-// maxCredentials is how many credentials a user may have.
-const maxCredentials = 20
+// maxCredentials is how many credentials of one factor a user may have. A guess
+// at a code is tried against all of them, so each raises a guesser's chance.
+const maxCredentials = 5
 
 // mayEnrol tells whether the visit's user may enrol now: a further factor after a
 // fresh proof made for that purpose (ASVS 5.0 7.5.1), the first one as the site
@@ -31,8 +32,6 @@ func (v *visit) mayEnrol(t *txn, s session, a *account) error {
 			return errEnrolled
 		case !s.maySet(t.now):
 			return errProofNeeded
-		case len(a.Credentials) >= maxCredentials:
-			return errForbidden
 		}
 		return nil
 	}
@@ -62,6 +61,9 @@ func (v *visit) beginEnrol(f Factor) error {
 		hash := hashOf(v.token).String()
 		if _, err := t.step(hash, enrolPurpose, f.Name()); !errors.Is(err, errStepGone) {
 			return err
+		}
+		if len(a.of(f.Name())) >= maxCredentials {
+			return errForbidden
 		}
 		begun, err := f.BeginEnrol(t.ctx, v.call, v.gate.user(a, f.Name(), v.identity, v.call))
 		if err != nil {
@@ -164,6 +166,9 @@ func (v *visit) judgeEnrolment(t *txn, a *account, f Factor, id string, answer u
 	c, err := f.FinishEnrol(t.ctx, v.call, u, st.State, answer)
 	if err != nil {
 		return Credential{}, err
+	}
+	if len(u.Credentials) >= maxCredentials {
+		return Credential{}, errForbidden
 	}
 	c.ID, c.Factor, c.Created = rand.Text(), f.Name(), t.now.UTC()
 	if err := t.claim(c, a.Subject); err != nil {

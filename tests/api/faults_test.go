@@ -55,9 +55,9 @@ func stateChange(w *site, method, path string) {
 	c.send(with("Sec-Fetch-Site", "cross-site")).want(403, members{"type": "cross_site"})
 	c.send(with("Sec-Fetch-Site", "same-site")).want(403, members{"type": "cross_site"})
 	c.send(with("Origin", "https://evil.example.com")).want(403, members{"type": "cross_site"})
-	c.send(with("Early-Data", "1")).want(425, members{"type": "bad_request"})
+	c.send(with("Early-Data", "1")).want(425, members{"type": "early_data"})
 	for _, media := range []string{"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "", "application/json; ="} {
-		c.send(with("Content-Type", media)).want(415, members{"type": "bad_request"})
+		c.send(with("Content-Type", media)).want(415, members{"type": "media_type"})
 	}
 	c.send(c.request(method, path, `{"code":"`+strings.Repeat("1", 64<<10)+`"}`)).want(413, members{"type": "too_large"})
 	for _, body := range []string{
