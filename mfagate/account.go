@@ -32,6 +32,7 @@ type account struct {
 	Browsers     []browserRef `json:"browsers,omitempty"`
 	TicketNeeded bool         `json:"ticket_needed,omitempty"` // for the next enrolment
 	LastProof    time.Time    `json:"last_proof,omitzero"`
+	Resets       int          `json:"resets,omitempty"` // counts resets: tickets of before are void
 }
 
 type sessionRef struct {

@@ -177,13 +177,13 @@ func (g *Gate) Reset(ctx context.Context, actor string, s Subject, reason string
 				}
 			}
 		}
-		*a = account{Subject: a.Subject, Handle: a.Handle, Created: a.Created, LastProof: a.LastProof, TicketNeeded: true}
+		*a = account{Subject: a.Subject, Handle: a.Handle, Created: a.Created, LastProof: a.LastProof, TicketNeeded: true, Resets: a.Resets + 1}
 		t.putAccount(a)
 		t.event(Event{Kind: EventReset, Subject: s, Actor: actor, Detail: reason})
 		if err := t.remove(attemptsKey(s)); err != nil {
 			return err
 		}
-		k, err = t.issueTicket(s, actor, valid)
+		k, err = t.issueTicket(a, actor, valid)
 		return err
 	})
 	return k, err
@@ -214,7 +214,11 @@ func (g *Gate) SignOut(ctx context.Context, actor string, s Subject) (n int, err
 // need not have seen before. A valid of zero means 24 hours, the most.
 func (g *Gate) IssueTicket(ctx context.Context, actor string, s Subject, valid time.Duration) (k Ticket, err error) {
 	t, err := g.records.commit(ctx, func(t *txn) error {
-		k, err = t.issueTicket(s, actor, valid)
+		a, err := t.account(s)
+		if err != nil {
+			return err
+		}
+		k, err = t.issueTicket(a, actor, valid)
 		return err
 	})
 	if err == nil {

@@ -10,11 +10,19 @@ import (
 // somebody who has only a password to fill the disk with.
 const maxPending = 300
 
-// An allowance counts the pending sessions that this process makes, by user. It
-// is kept in memory: what it bounds expires as soon as it does.
+// A requester is who pending sessions are made for: a user, at a browser that has
+// proved a factor before or at any other. Who has only the password cannot use up
+// what is kept for the owner.
+type requester struct {
+	Subject
+	known bool
+}
+
+// An allowance counts the pending sessions that this process makes. It is kept in
+// memory: what it bounds expires as soon as it does.
 type allowance struct {
 	mu   sync.Mutex
-	made map[Subject]*window
+	made map[requester]*window
 }
 
 type window struct {
@@ -23,11 +31,11 @@ type window struct {
 }
 
 // take counts one session, or returns a LockedError.
-func (a *allowance) take(s Subject, now time.Time) error {
+func (a *allowance) take(s requester, now time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.made == nil {
-		a.made = make(map[Subject]*window)
+		a.made = make(map[requester]*window)
 	}
 	w := a.made[s]
 	if w == nil || now.Sub(w.begin) >= pendingLife {

@@ -91,20 +91,31 @@ func (a *attempts) of(factor string) *tally {
 	return a.Factors[factor]
 }
 
-// charge counts an attempt, or returns a LockedError and counts none. It tells
-// whether this attempt brings a delay for the next one.
-func (a *attempts) charge(factor string, b budget, known bool, now time.Time) (delays bool, err error) {
+// A charge is an attempt that was counted.
+type charge struct {
+	at     time.Time
+	known  bool      // by a browser that proved before
+	streak int       // that this attempt made
+	before time.Time // the delay that held before it
+}
+
+// delays tells whether the attempt brings a delay for the next one.
+func (c charge) delays() bool { return c.streak >= freeTries }
+
+// charge counts an attempt, or returns a LockedError and counts none.
+func (a *attempts) charge(factor string, b budget, known bool, now time.Time) (charge, error) {
 	t := a.of(factor)
 	if until := t.lockedUntil(b, known, now); now.Before(until) {
-		return false, &LockedError{factor, until}
+		return charge{}, &LockedError{factor, until}
 	}
 	c := t.share(known)
 	c.At = append(c.At, now.Unix())
 	c.Streak++
-	if c.Streak >= freeTries {
+	made := charge{at: now, known: known, streak: c.Streak, before: c.Until}
+	if made.delays() {
 		c.Until = now.Add(min(maxDelay, firstDelay<<min(c.Streak-freeTries, 10)))
 	}
-	return c.Streak >= freeTries, nil
+	return made, nil
 }
 
 // lockedUntil tells when the next attempt may be made.
@@ -123,17 +134,17 @@ func (t *tally) lockedUntil(b budget, known bool, now time.Time) time.Time {
 		windowEnd(both, b.strangersMonth+b.knownMonth, month, now))
 }
 
-// giveBack undoes a charge made at the time at: the factor accepted the answer,
-// or could not tell. After a success the delays end for everybody.
-func (a *attempts) giveBack(factor string, known bool, at time.Time, success bool) {
+// giveBack undoes a charge: the factor accepted the answer, or could not tell.
+// After a success the delays end for everybody.
+func (a *attempts) giveBack(factor string, made charge, success bool) {
 	t := a.of(factor)
-	c := t.share(known)
-	if i := slices.Index(c.At, at.Unix()); i >= 0 {
+	c := t.share(made.known)
+	if i := slices.Index(c.At, made.at.Unix()); i >= 0 {
 		c.At = slices.Delete(c.At, i, i+1)
-		c.Streak = max(0, c.Streak-1)
-		if c.Streak < freeTries {
-			c.Until = time.Time{}
+		if c.Streak == made.streak { // nobody else was charged since
+			c.Until = made.before
 		}
+		c.Streak = max(0, c.Streak-1)
 	}
 	if success {
 		t.Strangers.Streak, t.Strangers.Until = 0, time.Time{}

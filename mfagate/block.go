@@ -125,7 +125,6 @@ func (b *Block) Serve(w http.ResponseWriter, r *http.Request, next Next) error {
 		v.stop()
 		return nil
 	}
-	v.live.seen.Store(v.now.UnixNano())
 	if err := hideCookies(r.Header); err != nil {
 		v.refuse(err)
 		return nil
@@ -134,7 +133,7 @@ func (b *Block) Serve(w http.ResponseWriter, r *http.Request, next Next) error {
 	if err := v.pass(d, next); !errors.Is(err, errNoSession) {
 		return err
 	}
-	v.refuse(errNoSession)
+	v.stopEnded()
 	return nil
 }
 
@@ -181,10 +180,16 @@ func (v *visit) findSession() error {
 	if err != nil {
 		return fmt.Errorf("reading the session: %w", err)
 	}
-	l.idle.Store(int64(v.idle))
-	if l.idleSince(v.now) || s.Site != v.site.Name || s.Realm != v.realm || v.told && s.Subject != v.Subject {
+	if s.Site != v.site.Name || s.Realm != v.realm || v.told && s.Subject != v.Subject {
 		return nil
 	}
+	if !s.Proved.IsZero() { // a pending session has a short life of its own
+		l.idle.Store(int64(v.idle))
+	}
+	if l.idleSince(v.now) {
+		return nil
+	}
+	l.seen.Store(v.now.UnixNano())
 	v.live, v.sess, v.token = l, s, token
 	if !v.told {
 		v.Subject = s.Subject
@@ -195,6 +200,11 @@ func (v *visit) findSession() error {
 // loopback tells whether the browser runs on this machine and says so too: the
 // only place where a cookie may go without HTTPS.
 func (v *visit) loopback() bool {
+	for _, forwarded := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"} {
+		if len(v.r.Header[forwarded]) > 0 {
+			return false // a proxy on this machine speaks for somebody else
+		}
+	}
 	return v.client.Addr.Unmap().IsLoopback() && loopbackHost(v.r.Host)
 }
 

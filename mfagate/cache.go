@@ -89,6 +89,7 @@ func (c *cache) put(s *cacheShard, l *live) {
 	if len(s.live) >= maxLive/shards {
 		for h, other := range s.live {
 			if !other.streams.busy() {
+				other.streams.end() // whoever is just about to use it looks again
 				delete(s.live, h)
 				break
 			}

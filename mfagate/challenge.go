@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/url"
 	"slices"
-	"time"
 )
 
 // Purposes of a proof.
@@ -70,17 +69,11 @@ func (v *visit) verify(ans answered) (proof, error) {
 		v.adopt(next)
 		v.remember()
 	case errors.Is(err, ErrRejected) && !errors.Is(err, ErrShape): // what cannot be right guesses nothing
-		v.note(EventRejected, f.Name(), err)
+		v.note(f.Name(), charged, err)
 	default:
 		v.giveBack(f.Name(), charged)
 	}
 	return out, err
-}
-
-// A charge is an attempt that was counted.
-type charge struct {
-	at    time.Time
-	known bool
 }
 
 // charge counts an attempt at a factor that the user has.
@@ -101,15 +94,9 @@ func (v *visit) charge(factor string) (c charge, err error) {
 		if err != nil {
 			return err
 		}
-		c = charge{at: t.now, known: a.knows(v.browser, t.now)}
-		delays, err := att.charge(factor, v.gate.budget(factor), c.known, t.now)
+		c, err = att.charge(factor, v.gate.budget(factor), a.knows(v.browser, t.now), t.now)
 		if err != nil {
 			return err
-		}
-		if delays {
-			e := v.event(EventLocked)
-			e.Factor = factor
-			t.event(e)
 		}
 		t.putAttempts(s.Subject, att)
 		return nil
@@ -140,7 +127,7 @@ func (v *visit) judge(t *txn, f Factor, ans answered, charged charge) (proof, sa
 	if err != nil {
 		return proof{}, saved{}, err
 	}
-	att.giveBack(f.Name(), charged.known, charged.at, true)
+	att.giveBack(f.Name(), charged, true)
 	t.putAttempts(s.Subject, att)
 	v.provedEvent(t, ans, cred)
 	return v.grant(t, s, a, f.Name(), ans)
@@ -186,7 +173,7 @@ func (v *visit) provedEvent(t *txn, ans answered, cred Credential) {
 // grant gives the session what the proof is worth.
 func (v *visit) grant(t *txn, s session, a *account, factor string, ans answered) (out proof, next saved, err error) {
 	if ans.Purpose == purposeSettings {
-		s.Settings = t.now.UTC()
+		s.Settings, s.Recovery = t.now.UTC(), factor == v.gate.recoveryName()
 	}
 	out.Recovery = factor == v.gate.recoveryName()
 	if out.Left, err = v.gate.codesLeft(a); err != nil {
@@ -207,17 +194,21 @@ func (v *visit) grant(t *txn, s session, a *account, factor string, ans answered
 	return out, next, err
 }
 
-// note records what did not happen, for the history. A failure to do so changes
-// nothing of the answer: the attempt itself was counted before.
-func (v *visit) note(kind, factor string, cause error) {
+// note records a wrong answer in the history, and the delay that it brought. A
+// failure to do so changes nothing of the answer: the attempt was counted before.
+func (v *visit) note(factor string, charged charge, cause error) {
 	err := v.commit(func(t *txn) error {
-		e := v.event(kind)
+		e := v.event(EventRejected)
 		e.Factor, e.Detail = factor, cause.Error()
 		t.event(e)
+		if charged.delays() {
+			e.Kind, e.Detail = EventLocked, ""
+			t.event(e)
+		}
 		return nil
 	})
 	if err != nil {
-		v.gate.log.Error("recording an event", "kind", kind, "error", err)
+		v.gate.log.Error("recording a wrong answer", "error", err)
 	}
 }
 
@@ -228,7 +219,7 @@ func (v *visit) giveBack(factor string, c charge) {
 		if err != nil {
 			return err
 		}
-		att.giveBack(factor, c.known, c.at, false)
+		att.giveBack(factor, c, false)
 		t.putAttempts(v.Subject, att)
 		return nil
 	})

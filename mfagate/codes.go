@@ -88,8 +88,14 @@ func (g *Gate) remakeCodes(t *txn, v *visit, hold bool) (saved, error) {
 		return saved{}, err
 	}
 	t.putAccount(a)
+	if !hold && (!s.maySet(t.now) || s.Recovery) {
+		return saved{}, errProofNeeded
+	}
 	next := *s
 	next.Hold = s.Hold || hold
+	if !hold {
+		next.Settings = time.Time{} // one proof, one change
+	}
 	out, err := t.putSession(&next, v.token, false)
 	if err != nil {
 		return saved{}, err

@@ -36,7 +36,7 @@ func (v *visit) mayEnrol(t *txn, s session, a *account) error {
 		return nil
 	}
 	if s.Ticket != "" {
-		return t.checkTicket(s.Ticket, a.Subject)
+		return t.checkTicket(s.Ticket, a)
 	}
 	if a.TicketNeeded || v.site.Enrolment.Ticket {
 		return errTicketNeeded
@@ -139,8 +139,12 @@ func (v *visit) finishEnrol(f Factor, id string, answer url.Values, hold bool) (
 		if err := t.useTicket(v, &s, a); err != nil {
 			return err
 		}
-		next, err = v.proved(t, s, a, f.Name())
-		if err != nil || !s.Hold {
+		if s.Settings = (time.Time{}); s.Proved.IsZero() {
+			next, err = v.proved(t, s, a, f.Name())
+		} else { // a further factor is no proof of the session: a weaker one may have let it be added
+			next, err = v.renewed(t, s, a)
+		}
+		if err != nil || out.Codes == nil || !hold {
 			return err
 		}
 		return t.showCodes(next.hash(), shown)

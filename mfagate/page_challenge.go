@@ -56,6 +56,9 @@ func (v *visit) challenge(a *account, method string, status int, cause pages.Tex
 	if len(methods) == 0 {
 		return errForbidden // the policy asks for a factor that this user does not have
 	}
+	if without := v.query("without"); without != "" && len(methods) > 1 {
+		methods = slices.DeleteFunc(methods, func(m string) bool { return m == without })
+	}
 	if !slices.Contains(methods, method) {
 		method = methods[0]
 	}

@@ -46,7 +46,7 @@ func (v *visit) getSecurity() error {
 		return err
 	}
 	p := pages.Security{
-		CodesTotal: a.CodesTotal, Proved: v.sess.maySet(v.now), Continue: orRoot(v.back()),
+		CodesTotal: a.CodesTotal, Proved: v.sess.maySet(v.now) && !v.sess.Recovery, Continue: orRoot(v.back()),
 	}
 	if p.Continue == Prefix {
 		p.Continue = "/"
@@ -149,11 +149,12 @@ func (v *visit) postCodes() error {
 // newCodes replaces the set, after a fresh proof made for that purpose. The codes
 // themselves are shown by a page of its own, which can be opened again.
 func (v *visit) newCodes() error {
-	if !v.sess.maySet(v.now) {
-		v.redirect(page("challenge", Prefix, "purpose", purposeSettings))
+	err := v.replaceCodes()
+	if errors.Is(err, errProofNeeded) {
+		v.redirect(page("challenge", Prefix, "purpose", purposeSettings, "without", v.gate.recoveryName()))
 		return nil
 	}
-	if err := v.replaceCodes(); err != nil {
+	if err != nil {
 		return err
 	}
 	v.redirect(page("recovery-codes", Prefix))
@@ -260,7 +261,9 @@ func (v *visit) signOut(everywhere bool) error {
 		if len(a.Credentials) > 0 {
 			t.putAccount(a)
 		}
-		t.event(v.event(kind))
+		if !v.sess.Proved.IsZero() { // a password alone writes no history
+			t.event(v.event(kind))
+		}
 		return t.removeSession(hashOf(v.token).String())
 	})
 	if err == nil {

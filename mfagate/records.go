@@ -219,7 +219,7 @@ func (r *Records) sweep(ctx context.Context) {
 	}
 	for _, l := range r.cache.all(func(l *live) bool { return l.streams.busy() }) {
 		if _, _, err := r.find(ctx, l.hash, time.Now()); err != nil && ctx.Err() == nil {
-			l.streams.end() // also if the store cannot tell: doubt refuses
+			r.cache.remove(l.hash) // also if the store cannot tell: doubt refuses
 		}
 	}
 }

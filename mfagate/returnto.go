@@ -70,7 +70,8 @@ func page(name, back string, more ...string) string {
 // navigation tells whether a browser would show the answer to a person.
 func navigation(r *http.Request) bool {
 	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
-		return mode == "navigate"
+		dest := r.Header.Get("Sec-Fetch-Dest") // frames cannot show the gate's pages
+		return mode == "navigate" && (dest == "" || dest == "document")
 	}
 	if r.Header.Get("X-Requested-With") != "" {
 		return false

@@ -54,7 +54,9 @@ var apiRoutes = map[string]route{
 func (v *visit) servePages() {
 	path := v.client.Sent.Path
 	if strings.HasPrefix(path, staticPrefix) {
-		v.gate.pages.ServeStatic(v.w, v.r)
+		r := *v.r
+		r.URL = v.client.Sent // a rewrite must not lead the pages' own files astray
+		v.gate.pages.ServeStatic(v.w, &r)
 		return
 	}
 	if path == strings.TrimSuffix(Prefix, "/") {
@@ -73,6 +75,9 @@ func (v *visit) dispatch(path string) error {
 	h, err := v.find(path)
 	if err != nil {
 		return err
+	}
+	if mode := v.r.Header.Get("Sec-Fetch-Mode"); mode != "" && mode != "navigate" && !strings.HasPrefix(path, apiPrefix) {
+		return errForbidden // a script of the app, reading over the person's shoulder (ASVS 5.0 3.5.4)
 	}
 	if err := v.identify(); err != nil {
 		return err

@@ -27,6 +27,10 @@ func (v *visit) stop() {
 		return
 	}
 	back := v.wanted()
+	if v.foreignForm() {
+		v.redirect(page("challenge", back)) // a GET, on which the browser sends the cookie that it has
+		return
+	}
 	if err := v.demand(requirement{v.policy.Factors, v.policy.MaxAge, back}); err != nil {
 		v.refuse(err)
 		return
@@ -39,6 +43,12 @@ func (v *visit) stop() {
 	default:
 		v.redirect(page("enroll", back))
 	}
+}
+
+// stopEnded answers a request whose session ended just before it could pass.
+func (v *visit) stopEnded() {
+	v.sess, v.live, v.token = nil, nil, ""
+	v.stop()
 }
 
 // stopForCodes leads back to the recovery codes that were not saved: a new set,
@@ -55,6 +65,14 @@ func (v *visit) stopForCodes(back string) {
 	}
 	v.adopt(out)
 	v.redirect(page("recovery-codes", back))
+}
+
+// foreignForm tells whether another site posted a form into this one. The browser
+// then keeps the session's cookie back, so there may be a session all the same,
+// whose cookie must not be replaced.
+func (v *visit) foreignForm() bool {
+	site := v.r.Header.Get("Sec-Fetch-Site")
+	return v.sess == nil && v.changes() && (site == "cross-site" || site == "same-site")
 }
 
 func (v *visit) stopState(a *account) string {

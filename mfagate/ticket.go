@@ -29,6 +29,7 @@ type ticketRecord struct {
 	versioned
 	Subject
 	Actor   string    `json:"actor"`
+	Resets  int       `json:"resets,omitempty"` // of the account when it was made
 	Expires time.Time `json:"expires"`
 }
 
@@ -45,7 +46,7 @@ func ticketHash(code string) string {
 }
 
 // issueTicket adds a ticket to the transaction.
-func (t *txn) issueTicket(s Subject, actor string, valid time.Duration) (Ticket, error) {
+func (t *txn) issueTicket(a *account, actor string, valid time.Duration) (Ticket, error) {
 	if valid == 0 {
 		valid = maxTicketLife
 	}
@@ -54,15 +55,15 @@ func (t *txn) issueTicket(s Subject, actor string, valid time.Duration) (Ticket,
 	}
 	code := make([]byte, 16)
 	rand.Read(code) // never fails
-	k := Ticket{Subject: s, Code: crockford.EncodeToString(code), Expires: t.now.Add(valid).UTC().Truncate(time.Second)}
-	t.put(key(kindTicket, ticketHash(k.Code)), encode(&ticketRecord{Subject: s, Actor: actor, Expires: k.Expires}), k.Expires)
-	e := Event{Kind: EventTicketIssued, Subject: s, Actor: actor}
-	t.event(e)
+	k := Ticket{Subject: a.Subject, Code: crockford.EncodeToString(code), Expires: t.now.Add(valid).UTC().Truncate(time.Second)}
+	t.put(key(kindTicket, ticketHash(k.Code)), encode(&ticketRecord{Subject: a.Subject, Actor: actor, Resets: a.Resets, Expires: k.Expires}), k.Expires)
+	t.event(Event{Kind: EventTicketIssued, Subject: a.Subject, Actor: actor})
 	return k, nil
 }
 
-// checkTicket tells whether a ticket admits the user.
-func (t *txn) checkTicket(hash string, s Subject) error {
+// checkTicket tells whether a ticket admits the owner of an account. A reset voids
+// those that were made before it.
+func (t *txn) checkTicket(hash string, a *account) error {
 	var k ticketRecord
 	err := t.getRecord(key(kindTicket, hash), &k)
 	switch {
@@ -70,8 +71,10 @@ func (t *txn) checkTicket(hash string, s Subject) error {
 		return errTicketWrong
 	case err != nil:
 		return err
-	case k.Subject != s:
+	case k.Subject != a.Subject:
 		return errTicketOther
+	case k.Resets != a.Resets:
+		return errTicketWrong
 	}
 	return nil
 }
@@ -102,7 +105,11 @@ func (v *visit) present(code string) error {
 		}
 		next := *s
 		next.Ticket = ticketHash(code)
-		if err := t.checkTicket(next.Ticket, next.Subject); err != nil {
+		a, err := t.account(s.Subject)
+		if err != nil {
+			return err
+		}
+		if err := t.checkTicket(next.Ticket, a); err != nil {
 			return err
 		}
 		out, err = t.putSession(&next, v.token, false)

@@ -31,11 +31,17 @@ type visit struct {
 	call Call
 }
 
+// maxCommit is how long a commit may take, waiting for the store.
+const maxCommit = 20 * time.Second
+
 // commit runs f as one transaction of the visit's user, and tells of what
-// happened after it was made.
+// happened after it was made. It goes on when the client leaves: else leaving at
+// the right moment would keep a wrong answer out of the history.
 func (v *visit) commit(f func(*txn) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), maxCommit)
+	defer cancel()
 	unlock := v.gate.records.lock(v.Subject)
-	t, err := v.gate.records.commit(v.r.Context(), f)
+	t, err := v.gate.records.commit(ctx, f)
 	unlock()
 	if err != nil {
 		return err
@@ -84,7 +90,7 @@ func (v *visit) demand(want requirement) error {
 		return nil
 	}
 	if v.sess == nil {
-		if err := v.gate.records.pending.take(v.Subject, v.now); err != nil {
+		if err := v.allowPending(); err != nil {
 			return err
 		}
 	}
@@ -110,6 +116,20 @@ func (v *visit) demand(want requirement) error {
 		v.adopt(out)
 	}
 	return err
+}
+
+// allowPending bounds how many pending sessions a password alone makes. Browsers
+// that proved before have a share of their own.
+func (v *visit) allowPending() error {
+	browser, err := v.cookie(browserCookie)
+	if err != nil {
+		return err
+	}
+	a, err := v.account()
+	if err != nil {
+		return err
+	}
+	return v.gate.records.pending.take(requester{v.Subject, a.knows(browser, v.now)}, v.now)
 }
 
 func (v *visit) pendingSession(now time.Time) session {
@@ -160,6 +180,12 @@ func (v *visit) proved(t *txn, s session, a *account, factor string) (saved, err
 		s.Deadline = t.now.Add(v.lifetime).UTC()
 	}
 	s.Factor, s.Proved = factor, t.now.UTC()
+	a.LastProof = t.now.UTC()
+	return v.renewed(t, s, a)
+}
+
+// renewed stores s under a new token, among the sessions of the account.
+func (v *visit) renewed(t *txn, s session, a *account) (saved, error) {
 	out, err := t.putSession(&s, v.token, true)
 	if err != nil {
 		return saved{}, err
@@ -172,7 +198,6 @@ func (v *visit) proved(t *txn, s session, a *account, factor string) (saved, err
 			return saved{}, err
 		}
 	}
-	a.LastProof = t.now.UTC()
 	if !a.knows(v.browser, t.now) {
 		v.browser = rand.Text() // never one that somebody else could have put there
 	}
