@@ -177,7 +177,9 @@ func (all *sites) checkRealm(s *site) error {
 	return nil
 }
 
-// mergeNames makes the sites of a realm agree on how names are read.
+// mergeNames makes the sites of a realm agree on how names are read and on who may
+// enrol: a factor that was enrolled on one of them opens all, so what one of them
+// says holds for all.
 func (all *sites) mergeNames(s *site) error {
 	if s.realm == "" {
 		return nil
@@ -187,9 +189,11 @@ func (all *sites) mergeNames(s *site) error {
 		names = new(SiteOptions)
 		all.names[s.realm] = names
 	}
-	err := names.merge(SiteOptions{CaseSensitive: s.options.CaseSensitive, Aliases: s.options.Aliases})
+	err := names.merge(SiteOptions{
+		CaseSensitive: s.options.CaseSensitive, Aliases: s.options.Aliases, EnrollFrom: s.options.EnrollFrom,
+	})
 	if err != nil {
-		return fmt.Errorf("the sites of realm %q read user names differently: %w", s.realm, err)
+		return fmt.Errorf("the sites of realm %q differ, though they share their users: %w", s.realm, err)
 	}
 	return nil
 }
@@ -207,13 +211,13 @@ func (all *sites) config(name string) (mfagate.Site, error) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	s := all.site(name)
-	enrolment, err := s.options.enrolment()
-	if err != nil {
-		return mfagate.Site{}, err
-	}
 	realm := s.realm
 	if realm == "" {
 		realm = cmp.Or(all.realm, defaultRealm)
+	}
+	enrolment, err := all.shared(realm).enrolment()
+	if err != nil {
+		return mfagate.Site{}, err
 	}
 	return mfagate.Site{
 		Name:      s.name,
@@ -226,11 +230,16 @@ func (all *sites) config(name string) (mfagate.Site, error) {
 	}, nil
 }
 
-func (all *sites) namesOf(realm string) mfagate.Names {
-	o := all.names[realm]
-	if o == nil {
-		return mfagate.Names{}
+// shared are the options that the sites of a realm have in common.
+func (all *sites) shared(realm string) *SiteOptions {
+	if o := all.names[realm]; o != nil {
+		return o
 	}
+	return new(SiteOptions)
+}
+
+func (all *sites) namesOf(realm string) mfagate.Names {
+	o := all.shared(realm)
 	return mfagate.Names{CaseSensitive: o.CaseSensitive, Aliases: o.Aliases}
 }
 
@@ -271,7 +280,7 @@ func (all *sites) logOpenEnrolment(logger *slog.Logger) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(all.byName)) {
-		from := all.byName[name].options.EnrollFrom
+		from := all.shared(cmp.Or(all.byName[name].realm, all.realm, defaultRealm)).EnrollFrom
 		if len(from) == 0 || from[0] == "open" {
 			logger.Info("first enrolment is open to whoever has a password", "site", name)
 		}
