@@ -93,9 +93,6 @@ func (g *Gate) remakeCodes(t *txn, v *visit, hold bool) (saved, error) {
 	}
 	next := *s
 	next.Hold = s.Hold || hold
-	if !hold {
-		next.Settings = time.Time{} // one proof, one change
-	}
 	out, err := t.putSession(&next, v.token, false)
 	if err != nil {
 		return saved{}, err

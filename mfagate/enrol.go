@@ -139,7 +139,7 @@ func (v *visit) finishEnrol(f Factor, id string, answer url.Values, hold bool) (
 		if err := t.useTicket(v, &s, a); err != nil {
 			return err
 		}
-		if s.Settings = (time.Time{}); s.Proved.IsZero() {
+		if s.Proved.IsZero() {
 			next, err = v.proved(t, s, a, f.Name())
 		} else { // a further factor is no proof of the session: a weaker one may have let it be added
 			next, err = v.renewed(t, s, a)

@@ -28,7 +28,7 @@ type session struct {
 
 	Factor   string    `json:"factor,omitempty"`   // of the last proof
 	Proved   time.Time `json:"proved,omitzero"`    // zero: pending
-	Settings time.Time `json:"settings,omitzero"`  // a proof made for one change of settings, until it is used
+	Settings time.Time `json:"settings,omitzero"`  // last proof made for a change of settings
 	Recovery bool      `json:"recovery,omitempty"` // that proof was a recovery code
 	Hold     bool      `json:"hold,omitempty"`     // until the recovery codes are saved
 	Ticket   string    `json:"ticket,omitempty"`   // hash of the ticket that admits an enrolment
