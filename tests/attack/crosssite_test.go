@@ -35,6 +35,7 @@ func posts(token string) map[string]url.Values {
 // B-01: another site cannot do anything in a person's browser, even if it knew
 // the token of the form.
 func TestCrossSitePosts(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := enrolled(t, s, "alice")
 	token := formToken(t, p)
@@ -56,6 +57,7 @@ func TestCrossSitePosts(t *testing.T) {
 
 // B-01: where no header tells the origin, the token of the form must.
 func TestPostsWithoutToken(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p, eve := enrolled(t, s, "alice"), enrolled(t, s, "bob")
 	for what, token := range map[string]string{"no token": "", "another session's token": formToken(t, eve), "nonsense": "x"} {
@@ -83,6 +85,7 @@ func formToken(t *testing.T, p *gatetest.Person) string {
 
 // B-01: the API takes JSON from its own origin, and nothing that a form can send.
 func TestCrossSiteAPI(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := enrolled(t, s, "alice")
 	for _, kind := range []string{"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""} {
@@ -106,6 +109,7 @@ var redirects = []string{
 
 // B-03, B-10: whatever a link asks for, the person stays on the site.
 func TestOpenRedirects(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := enrolled(t, s, "alice")
 	q := p.Elsewhere()
@@ -165,6 +169,7 @@ func dropControls(r rune) rune {
 // B-08, B-09, B-12: every page says that nobody may frame it, keep it, learn
 // its address or run scripts in it.
 func TestHeadersOfPages(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := s.Person("alice")
 	pages := []*gatetest.Page{p.Navigate(t, "/")}
@@ -195,6 +200,7 @@ func TestHeadersOfPages(t *testing.T) {
 
 // B-05: the label of a credential is text.
 func TestMarkupInALabel(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := s.Person("alice")
 	page := p.StartEnrol(t, "/")

@@ -13,6 +13,7 @@ import (
 // M-01, M-02: with the password alone nobody changes, sees or adds anything once
 // a factor is there.
 func TestPasswordThiefCannotTouchFactors(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := enrolled(t, s, "alice")
 	thief := s.Person("alice")
@@ -42,6 +43,7 @@ func TestPasswordThiefCannotTouchFactors(t *testing.T) {
 // M-03: the proof of the sign-in does not open the settings: a script in the app
 // must not ride on it.
 func TestSignInProofDoesNotMakeCodes(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := enrolled(t, s, "alice").Elsewhere()
 	p.SignIn(t, "/")
@@ -61,6 +63,7 @@ func TestSignInProofDoesNotMakeCodes(t *testing.T) {
 
 // M-07: the secret is the server's, whatever the form says.
 func TestOwnSecretInTheForm(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := s.Person("alice")
 	page := p.StartEnrol(t, "/")
@@ -81,6 +84,7 @@ func TestOwnSecretInTheForm(t *testing.T) {
 
 // M-08, S-15: what was not confirmed does not count, in any order of pages.
 func TestUnfinishedEnrolmentOpensNothing(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := s.Person("alice")
 	p.StartEnrol(t, "/")
@@ -103,6 +107,7 @@ func TestUnfinishedEnrolmentOpensNothing(t *testing.T) {
 
 // Codes that were not saved are shown anew, and the old ones are worth nothing.
 func TestLeavingBeforeTheCodesAreSaved(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := s.Person("alice")
 	p.ConfirmCode(t, p.StartEnrol(t, "/wanted"))
@@ -134,6 +139,7 @@ func TestLeavingBeforeTheCodesAreSaved(t *testing.T) {
 
 // M-09: parallel confirmations make one credential and one set of codes.
 func TestParallelEnrolments(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := s.Person("alice")
 	form := p.StartEnrol(t, "/").Form(t, gatetest.PathTOTP)
@@ -158,6 +164,7 @@ func TestParallelEnrolments(t *testing.T) {
 // M-11: a secret is shown until it is confirmed and never again, and no page
 // with one is kept by anybody.
 func TestSecretIsNotShownAgain(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := s.Person("alice")
 	page := p.StartEnrol(t, "/")
@@ -181,6 +188,7 @@ func wantNoStore(t *testing.T, page *gatetest.Page) {
 // M-06, M-10: where a ticket is needed, the password is not enough; a ticket
 // admits one enrolment of one user.
 func TestTickets(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{Block: "enroll_from ticket"})
 	out, err := s.Command("mfa", "enroll", "alice", "--address", "unix/"+s.AdminSocket).CombinedOutput()
 	if err != nil {
@@ -228,6 +236,7 @@ func ticketIn(t *testing.T, out string) string {
 
 // A recovery code is good once, however it is written, and the number left is told.
 func TestRecoveryCodesRunOut(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := enrolled(t, s, "alice")
 	used := p.Codes[0]
@@ -266,6 +275,7 @@ func spelled(c string, n int) string {
 
 // I2: of 16 that post one recovery code at once, one gets in.
 func TestRecoveryCodeTwiceAtOnce(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := enrolled(t, s, "alice")
 	for range 3 {

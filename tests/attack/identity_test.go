@@ -11,6 +11,7 @@ import (
 
 // I-01, S-14: a session is worth nothing with another's password.
 func TestSessionOfAnotherUser(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	alice := enrolled(t, s, "alice")
 	enrolled(t, s, "bob")
@@ -28,6 +29,7 @@ func TestSessionOfAnotherUser(t *testing.T) {
 
 // S-14: somebody proves themselves in a browser that holds another's session.
 func TestSignInOverAnothersSession(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	bob := enrolled(t, s, "bob")
 	browser := enrolled(t, s, "alice")
@@ -45,6 +47,7 @@ func TestSignInOverAnothersSession(t *testing.T) {
 
 // I-02: a session without a first factor opens nothing.
 func TestIdentityDisappears(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{Site: gatetest.ByHeader})
 	p := s.Named("alice")
 	p.Enrol(t, "/")
@@ -60,6 +63,7 @@ func TestIdentityDisappears(t *testing.T) {
 
 // The password is wrong, or of nobody.
 func TestUnknownUser(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	s.App.Quiet(t, func() {
 		for _, name := range []string{"nobody", strings.Repeat("x", 300)} {
@@ -83,6 +87,7 @@ func TestUnknownUser(t *testing.T) {
 
 // I-05, I-12: names that are no names. None of them is alice.
 func TestImpossibleNames(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{Site: gatetest.ByHeader})
 	alice := s.Named("alice")
 	alice.Enrol(t, "/")
@@ -112,6 +117,7 @@ func TestImpossibleNames(t *testing.T) {
 
 // I-06, A-10: nobody names themselves, by this header or its relatives.
 func TestForgedIdentityHeader(t *testing.T) {
+	t.Parallel()
 	site := strings.Replace(gatetest.ByHeader, "127.0.0.1/32", "10.9.8.0/24", 1)
 	s := gatetest.Start(t, gatetest.Config{Site: site})
 	s.App.Quiet(t, func() {
@@ -128,6 +134,7 @@ func TestForgedIdentityHeader(t *testing.T) {
 
 // A-10: relatives of the true header change nothing.
 func TestAliasesOfTheIdentityHeader(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{Site: gatetest.ByHeader})
 	p := s.Named("alice")
 	p.Enrol(t, "/")
@@ -142,6 +149,7 @@ func TestAliasesOfTheIdentityHeader(t *testing.T) {
 
 // I-11: spellings of one name are one user, with one authenticator.
 func TestSpellingsOfAName(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{Site: gatetest.ByHeader})
 	for name, spellings := range map[string][]string{
 		"alice":      {"Alice", "ALICE", "\uff41\uff4c\uff49\uff43\uff45"},
@@ -160,6 +168,7 @@ func TestSpellingsOfAName(t *testing.T) {
 
 // I-12, I-13: names that a careless key would mix up are different users.
 func TestNamesThatLookLikeKeys(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{Site: gatetest.ByHeader})
 	long := strings.Repeat("x", 80)
 	s.Named("a/b").Enrol(t, "/")
@@ -175,6 +184,7 @@ func TestNamesThatLookLikeKeys(t *testing.T) {
 
 // B-05, B-07, B-10: names and paths are text, wherever they are shown.
 func TestNamesThatLookLikeMarkup(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{Site: gatetest.ByHeader})
 	for _, name := range []string{`"><script>alert(1)</script>`, `'onmouseover=alert(1)//`, `{{.Token}}`, `a&secret=aaaa`, `a?secret=aaaa:b`, `</title>x`} {
 		p := s.Named(name)

@@ -12,6 +12,7 @@ import (
 
 // Bodies, methods and types that no page sends.
 func TestOddRequestsToPages(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := enrolled(t, s, "alice")
 	q := p.Elsewhere()
@@ -71,6 +72,7 @@ func wantProblem(t *testing.T, what string, page *gatetest.Page) {
 // Issue point 6: what is not a navigation gets 401 and is told where to go, not
 // a page.
 func TestScriptsGetNoPage(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	enrolled(t, s, "bob")
 	s.App.Quiet(t, func() {

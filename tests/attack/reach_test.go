@@ -28,6 +28,7 @@ var oddPaths = []string{
 // whatever the path looks like, without a second factor nothing
 // reaches an app that is protected as a whole.
 func TestOddPathsReachNothing(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	s.App.Quiet(t, func() {
 		for _, p := range oddPaths {
@@ -42,6 +43,7 @@ func TestOddPathsReachNothing(t *testing.T) {
 // where only a part is protected: what reaches the app must not
 // be a way to write the protected path.
 func TestOddPathsAroundAMatcher(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{
 		Site: gatetest.BasicAuth("alice") + "\n\tmfa /admin*\n\treverse_proxy APP",
 	})
@@ -73,6 +75,7 @@ func mostLiberal(uri string) string {
 // headers that name another path, method or client do not
 // open anything.
 func TestOverridesOpenNothing(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	headers := map[string]string{
 		"X-Original-URL": "/.mfa/challenge", "X-Rewrite-URL": "/.mfa/static/", "X-Forwarded-Uri": "/.mfa/", "X-Forwarded-Path": "/.mfa/",
@@ -91,6 +94,7 @@ func TestOverridesOpenNothing(t *testing.T) {
 
 // no method walks past the gate.
 func TestOddMethodsReachNothing(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	s.App.Quiet(t, func() {
 		for _, m := range []string{"HEAD", "OPTIONS", "TRACE", "CONNECT", "get", "FOO", "PRI", "PROPFIND", "DELETE", "PATCH"} {
@@ -104,6 +108,7 @@ func TestOddMethodsReachNothing(t *testing.T) {
 
 // a client cannot have the gate's headers removed as hop-by-hop ones.
 func TestHopByHopKeepsTheUser(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := enrolled(t, s, "alice")
 	p.Header.Set("Connection", "close, X-Gate-User, x-gate-user, Cookie")
@@ -115,6 +120,7 @@ func TestHopByHopKeepsTheUser(t *testing.T) {
 
 // an upgrade is refused before it is made.
 func TestWebSocketWithoutSession(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	s.App.Quiet(t, func() {
 		statuses, answer := raw(t, s, upgrade("alice", ""))
@@ -131,6 +137,7 @@ func upgrade(name, cookie string) string {
 
 // a stream ends with its session.
 func TestStreamEndsWithItsSession(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := enrolled(t, s, "alice")
 	var cookies []string
@@ -169,6 +176,7 @@ func waitFor(t *testing.T, what string, done func() bool) {
 
 // an operator's error pages that come from the app do not open a way to it.
 func TestErrorRouteOpensNothing(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{Before: "handle_errors {\n\t\treverse_proxy APP\n\t}"})
 	p := s.Person("alice")
 	s.App.Quiet(t, func() {
@@ -181,6 +189,7 @@ func TestErrorRouteOpensNothing(t *testing.T) {
 
 // neither rewriting nor stripping walks around a matcher.
 func TestRewritesAroundAMatcher(t *testing.T) {
+	t.Parallel()
 	sites := map[string]string{
 		"rewrite before":   "rewrite * /index.php\n\tmfa /admin*",
 		"try_files":        "try_files {path} /index.php\n\tmfa /admin*",
@@ -203,33 +212,34 @@ func TestRewritesAroundAMatcher(t *testing.T) {
 	}
 }
 
-// forwarded headers of strangers appear nowhere.
+// what strangers say was forwarded appears nowhere, and makes no
+// cookie. Over plain HTTP such a request is refused: it is not from this machine.
 func TestForwardedHeadersAreNotBelieved(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
-	p := s.Person("alice")
-	for _, h := range []string{"X-Forwarded-Host", "X-Forwarded-Server", "Forwarded", "X-Forwarded-Prefix"} {
-		p.Header.Set(h, "evil.example")
-	}
-	p.Header.Set("X-Forwarded-Proto", "https")
-	page := p.Enrol(t, "/wanted")
-	for name, v := range page.Header {
-		if strings.Contains(strings.Join(v, " "), "evil.example") {
-			t.Errorf("the header %s says %q", name, v)
+	p := enrolled(t, s, "alice")
+	q := s.Person("bob")
+	for _, browser := range []*gatetest.Person{p, q} {
+		for _, h := range []string{"X-Forwarded-Host", "X-Forwarded-Server", "Forwarded", "X-Forwarded-Prefix"} {
+			browser.Header.Set(h, "evil.example")
+		}
+		browser.Header.Set("X-Forwarded-Proto", "https")
+		for _, path := range []string{"/wanted", gatetest.PathEnrol, gatetest.PathSecurity, gatetest.PathChallenge, "/.mfa/api/v1/session"} {
+			page := browser.Open(t, path)
+			if strings.Contains(page.Body, "evil.example") || strings.Contains(fmt.Sprint(page.Header), "evil.example") {
+				t.Errorf("%s: the answer names the forged host", path)
+			}
+			if cookies := strings.Join(page.Header.Values("Set-Cookie"), "\n"); strings.Contains(cookies, "__Host-") {
+				t.Errorf("%s: %s believes a stranger's X-Forwarded-Proto", path, cookies)
+			}
 		}
 	}
-	page = p.Open(t, gatetest.PathSecurity)
-	if strings.Contains(page.Body, "evil.example") {
-		t.Error("the security page names the forged host")
-	}
-	for _, c := range p.Cookies() {
-		if strings.HasPrefix(c.Name, "__Host-") {
-			t.Errorf("the cookie %s believes a stranger's X-Forwarded-Proto", c.Name)
-		}
-	}
+	s.App.Quiet(t, func() { wantStopped(t, "somebody without a proof", q.Open(t, "/")) })
 }
 
 // of two requests that hide in one, the app sees neither.
 func TestSmuggledRequests(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	head := "POST /.mfa/challenge HTTP/1.1\r\nHost: localhost\r\nAuthorization: " + basic("alice") + "\r\n"
 	hidden := "GET /admin HTTP/1.1\r\nHost: localhost\r\nAuthorization: " + basic("alice") + "\r\n\r\n"
@@ -245,8 +255,25 @@ func TestSmuggledRequests(t *testing.T) {
 	})
 }
 
+// what came in early data could be a replay.
+func TestEarlyData(t *testing.T) {
+	t.Parallel()
+	s := gatetest.Start(t, gatetest.Config{})
+	p := enrolled(t, s, "alice").Elsewhere()
+	form := p.Challenge(t).Form(t, gatetest.PathChallenge)
+	form.Values.Set("code", p.Phone.Code(t))
+	r := p.PostRequest(t, gatetest.PathChallenge, form.Values)
+	r.Header.Set("Early-Data", "1")
+	s.App.Quiet(t, func() {
+		if page := p.Do(t, r); page.Status != http.StatusTooEarly {
+			t.Errorf("got %d; want 425", page.Status)
+		}
+	})
+}
+
 // no address, however it looks, is an exemption.
 func TestForwardedAddresses(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{Globals: "servers {\n\t\ttrusted_proxies static 127.0.0.1/32\n\t}"})
 	s.App.Quiet(t, func() {
 		for _, v := range []string{"a", "", "::1%eth0", "::ffff:127.0.0.1", "127.0.0.1", "unix", strings.Repeat("1.2.3.4, ", 10000)} {
@@ -259,6 +286,7 @@ func TestForwardedAddresses(t *testing.T) {
 
 // parameters beyond any limit hide nothing.
 func TestVeryManyParameters(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := s.Person("alice")
 	s.App.Quiet(t, func() {

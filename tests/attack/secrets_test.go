@@ -17,6 +17,7 @@ import (
 // I4: after a whole story no secret is in the log, and none in the database
 // but sealed.
 func TestSecretsAreNowhere(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{Globals: "log default {\n\t\tlevel DEBUG\n\t}", Before: "log"})
 	p := enrolled(t, s, "alice")
 	used := []string{p.UseCode(t), p.Phone.Code(t)}
@@ -90,6 +91,7 @@ func wantPrivate(t *testing.T, s *gatetest.Server) {
 // Without its keyset a database opens nothing, and stops the start: a new keyset
 // beside it would make every user look as if nobody had enrolled.
 func TestLostKeyset(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	enrolled(t, s, "alice")
 	s.Stop()

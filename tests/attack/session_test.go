@@ -34,6 +34,7 @@ func session(t *testing.T, p *gatetest.Person) *http.Cookie {
 // S-01, S-02: a value that somebody planted is never made a session, and each
 // step up has a new one.
 func TestFixation(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	name := session(t, enrolled(t, s, "alice")).Name
 	p := s.Person("bob")
@@ -60,6 +61,7 @@ func TestFixation(t *testing.T) {
 
 // S-03: a session without its proof opens nothing, wherever it is written.
 func TestPendingSessionUsedAsFull(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := enrolled(t, s, "alice").Elsewhere()
 	p.Challenge(t)
@@ -80,6 +82,7 @@ func TestPendingSessionUsedAsFull(t *testing.T) {
 // S-05, S-07: signing out ends a session at once, on the server, also for
 // requests that are under way.
 func TestReplayAfterSignOut(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := enrolled(t, s, "alice")
 	stolen := *session(t, p)
@@ -103,6 +106,7 @@ func TestReplayAfterSignOut(t *testing.T) {
 
 // S-08: the administrator ends all sessions, in any number of browsers.
 func TestAdminEndsSessions(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := enrolled(t, s, "alice")
 	q := p.Elsewhere()
@@ -127,6 +131,7 @@ func TestAdminEndsSessions(t *testing.T) {
 
 // S-09: of two cookies with the gate's name, or of one in a disguise, none counts.
 func TestCookieTossing(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := enrolled(t, s, "alice")
 	c := session(t, p)
@@ -156,6 +161,7 @@ func TestCookieTossing(t *testing.T) {
 
 // S-10: no number of cookies brings the server down.
 func TestCookieBombs(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	s.App.Quiet(t, func() {
 		for _, h := range []string{strings.Repeat("a=b; ", 5000), "a=" + strings.Repeat("b", 64<<10), strings.Repeat("mfagate=x; ", 2000), strings.Repeat(";", 20_000)} {
@@ -174,6 +180,7 @@ func TestCookieBombs(t *testing.T) {
 
 // S-12: a session of one site is worth nothing on another of the same users.
 func TestSessionOfAnotherSite(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{
 		Block: "realm staff",
 		More: "http://localhost:PORT2 {\n\tbind 127.0.0.1\n\t" + gatetest.BasicAuth("alice") +
@@ -195,6 +202,7 @@ func TestSessionOfAnotherSite(t *testing.T) {
 
 // I5: the gate's cookie stays with the gate; the app's own cookies pass.
 func TestOwnCookieStaysHome(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := enrolled(t, s, "alice")
 	p.Take(&http.Cookie{Name: "app", Value: "theirs", Path: "/"}, &http.Cookie{Name: "lang", Value: "de", Path: "/"})
@@ -211,8 +219,9 @@ func TestOwnCookieStaysHome(t *testing.T) {
 // Issue point 4: over loopback HTTP the cookie has a plain name, and behind a
 // trusted proxy that says HTTPS it is __Host- and Secure.
 func TestCookieAttributes(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{Globals: "servers {\n\t\ttrusted_proxies static 127.0.0.1/32\n\t}"})
-	for _, proto := range []string{"http", "https"} {
+	for _, proto := range []string{"", "https"} {
 		p := s.Person("alice")
 		p.Header.Set("X-Forwarded-Proto", proto)
 		set := p.Open(t, "/").Header.Values("Set-Cookie")
@@ -224,10 +233,18 @@ func TestCookieAttributes(t *testing.T) {
 			t.Errorf("%s: Set-Cookie %q; want __Host- and Secure on HTTPS only", proto, set)
 		}
 	}
+	// A person elsewhere, whose password and cookie would go in clear.
+	p := s.Person("alice")
+	p.Header.Set("X-Forwarded-Proto", "http")
+	page := p.Open(t, "/")
+	if set := page.Header.Values("Set-Cookie"); page.Status != http.StatusForbidden || len(set) > 0 {
+		t.Errorf("by plain HTTP through a proxy: got %d, Set-Cookie %q; want 403 and none", page.Status, set)
+	}
 }
 
 // A restart and a reload keep sessions.
 func TestSessionsSurviveRestart(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := enrolled(t, s, "alice")
 	if err := s.Reload(); err != nil {

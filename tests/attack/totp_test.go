@@ -24,6 +24,7 @@ func wantRejected(t *testing.T, what string, page *gatetest.Page) {
 // T-01, T-04, T-12: a code is good once, in any browser, and with it all that
 // came before it; the one that confirmed the enrolment, too.
 func TestReplayedCode(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := s.Person("alice")
 	page := p.StartEnrol(t, "/")
@@ -54,6 +55,7 @@ func TestReplayedCode(t *testing.T) {
 // T-02: only six digits are six digits. What is refused for its shape does not
 // use up the code.
 func TestDecoratedCodes(t *testing.T) {
+	t.Parallel()
 	shapes := map[string]func(string) string{
 		"no-break space": func(c string) string { return c + "\u00a0" },
 		"full width": func(c string) string {
@@ -88,6 +90,7 @@ func TestDecoratedCodes(t *testing.T) {
 
 // T-03: of 64 that post one code at once, one gets in.
 func TestRaceForOneCode(t *testing.T) {
+	t.Parallel()
 	const rounds, racers = 5, 64
 	users := names(rounds)
 	s := gatetest.Start(t, gatetest.Config{Users: users})
@@ -147,6 +150,7 @@ func race(t *testing.T, browsers []*gatetest.Person, requests []*http.Request) i
 // T-06, T-07, T-17: guesses lock the authenticator, from any number of
 // browsers, over a restart, and tell when to come back; recovery codes still work.
 func TestGuessing(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := enrolled(t, s, "alice")
 	s.App.Quiet(t, func() {
@@ -184,6 +188,7 @@ func TestGuessing(t *testing.T) {
 
 // T-06: many at once are not more than one after the other.
 func TestGuessingInParallel(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := enrolled(t, s, "alice")
 	var browsers []*gatetest.Person
@@ -218,6 +223,7 @@ func TestGuessingInParallel(t *testing.T) {
 
 // T-11: a code is good for its owner only.
 func TestCodeOfAnotherUser(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	alice, bob := enrolled(t, s, "alice"), enrolled(t, s, "bob")
 	s.App.Quiet(t, func() {
@@ -235,6 +241,7 @@ func TestCodeOfAnotherUser(t *testing.T) {
 
 // T-16: a code counts as one field of the body, and nowhere else.
 func TestCodeInOddPlaces(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{Users: names(8)})
 	cases := map[string]func(p *gatetest.Person, form gatetest.Form, right string) *gatetest.Page{
 		"in the query of a GET": func(p *gatetest.Person, _ gatetest.Form, right string) *gatetest.Page {
@@ -284,6 +291,7 @@ func TestCodeInOddPlaces(t *testing.T) {
 
 // T-18: without the password nobody can lock anybody.
 func TestStrangersCannotLock(t *testing.T) {
+	t.Parallel()
 	s := gatetest.Start(t, gatetest.Config{})
 	p := enrolled(t, s, "alice")
 	s.App.Quiet(t, func() {
