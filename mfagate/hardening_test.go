@@ -255,6 +255,9 @@ func TestLeavingHidesNoGuess(t *testing.T) {
 		// and a malformed one is not given back
 		f.leave = nil
 		st, err := w.gate.User(t.Context(), mfagate.Subject{Realm: "default", Name: "alice"})
+		if err != nil {
+			t.Fatal(err)
+		}
 		before := st.FailedCodes24
 		ctx, cancel = context.WithCancel(t.Context())
 		f.leave = cancel
