@@ -134,7 +134,7 @@ func (v *visit) logFault(f fault) {
 
 // page tells whether the answer is for a person to read.
 func (v *visit) page() bool {
-	if strings.HasPrefix(v.client.Sent.Path, apiPrefix) || upgrade(v.r) {
+	if strings.HasPrefix(v.client.Sent.Path, Prefix+"api/") || upgrade(v.r) {
 		return false
 	}
 	return v.own() || navigation(v.r)
