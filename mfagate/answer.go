@@ -62,6 +62,9 @@ var faults = []fault{
 	{errProofNeeded, http.StatusForbidden, "proof_needed"},
 	{errForbidden, http.StatusForbidden, "forbidden"},
 	{errMethod, http.StatusUnprocessableEntity, "method"},
+	{errUnknownID, http.StatusNotFound, "not_found"},
+	{errLast, http.StatusConflict, "last_factor"},
+	{errHidden, http.StatusConflict, "codes_hidden"},
 	{errTaken, http.StatusConflict, "taken"},
 	{storage.ErrConflict, http.StatusServiceUnavailable, "unavailable"},
 }

@@ -122,7 +122,7 @@ func (v *visit) apiEnrol() error {
 	if err != nil {
 		return err
 	}
-	if err := v.beginEnrol(f); err != nil {
+	if err := v.beginEnrol(f, v.field("replaces")); err != nil {
 		return err
 	}
 	e, err := v.openEnrolment(f)
@@ -228,6 +228,15 @@ func (v *visit) apiCredentials() error {
 	v.json(http.StatusOK, contentJSON, struct {
 		Credentials []CredentialStatus `json:"credentials"`
 	}{list})
+	return nil
+}
+
+// apiRemove takes a credential away.
+func (v *visit) apiRemove() error {
+	if err := v.remove(v.r.PathValue("factor")); err != nil {
+		return err
+	}
+	pagesNoContent(v)
 	return nil
 }
 

@@ -48,8 +48,9 @@ func (v *visit) mayEnrol(t *txn, s session, a *account) error {
 }
 
 // beginEnrol starts an enrolment or goes on with the one that was begun: a page
-// that is opened twice shows one secret, the one that will count.
-func (v *visit) beginEnrol(f Factor) error {
+// that is opened twice shows one secret, the one that will count. replaces is the
+// id of the credential that the new one takes the place of, if any.
+func (v *visit) beginEnrol(f Factor, replaces string) error {
 	if err := v.ensure(); err != nil {
 		return err
 	}
@@ -58,21 +59,39 @@ func (v *visit) beginEnrol(f Factor) error {
 		if err != nil {
 			return err
 		}
-		hash := hashOf(v.token).String()
-		if _, err := t.step(hash, enrolPurpose, f.Name()); !errors.Is(err, errStepGone) {
+		if err := v.room(a, f, replaces); err != nil {
 			return err
 		}
-		if len(a.of(f.Name())) >= maxCredentials {
-			return errForbidden
+		hash := hashOf(v.token).String()
+		st, err := t.step(hash, enrolPurpose, f.Name())
+		if errors.Is(err, errStepGone) {
+			st, err = v.newEnrolment(t, a, f)
 		}
-		begun, err := f.BeginEnrol(t.ctx, v.call, v.gate.user(a, f.Name(), v.identity, v.call))
 		if err != nil {
 			return err
 		}
-		st := &step{ID: rand.Text(), State: begun.State}
+		st.Replaces = replaces
 		t.put(stepKey(hash, enrolPurpose, f.Name()), encode(st), s.Deadline)
 		return nil
 	})
+}
+
+func (v *visit) newEnrolment(t *txn, a *account, f Factor) (*step, error) {
+	begun, err := f.BeginEnrol(t.ctx, v.call, v.gate.user(a, f.Name(), v.identity, v.call))
+	return &step{ID: rand.Text(), State: begun.State}, err
+}
+
+// room tells whether the user may have one more credential of a factor, or one in
+// place of another.
+func (v *visit) room(a *account, f Factor, replaces string) error {
+	if replaces != "" {
+		_, err := v.gate.find(a, replaces)
+		return err
+	}
+	if len(a.of(f.Name())) >= maxCredentials {
+		return errForbidden
+	}
+	return nil
 }
 
 // enrolling reads what an enrolment works on, if it is allowed.
@@ -109,6 +128,7 @@ func (v *visit) openEnrolment(f Factor) (e enrolment, err error) {
 // An enrolled is the outcome of an enrolment.
 type enrolled struct {
 	Credential Credential
+	Replaced   bool // it took the place of another one
 	Codes      []string
 }
 
@@ -126,7 +146,7 @@ func (v *visit) finishEnrol(f Factor, id string, answer url.Values, hold bool) (
 		if err != nil {
 			return err
 		}
-		out.Credential, err = v.judgeEnrolment(t, a, f, id, answer)
+		out.Credential, out.Replaced, err = v.judgeEnrolment(t, a, f, id, answer)
 		if err != nil {
 			return err
 		}
@@ -157,32 +177,35 @@ func (v *visit) finishEnrol(f Factor, id string, answer url.Values, hold bool) (
 }
 
 // judgeEnrolment asks the factor, and adds the credential to the account.
-func (v *visit) judgeEnrolment(t *txn, a *account, f Factor, id string, answer url.Values) (Credential, error) {
+func (v *visit) judgeEnrolment(t *txn, a *account, f Factor, id string, answer url.Values) (c Credential, replaced bool, err error) {
 	hash := hashOf(v.token).String()
 	st, err := t.step(hash, enrolPurpose, f.Name())
 	if err != nil {
-		return Credential{}, err
+		return c, false, err
 	}
 	if id != "" && id != st.ID {
-		return Credential{}, errStepGone
+		return c, false, errStepGone
 	}
 	u := v.gate.user(a, f.Name(), v.identity, v.call)
-	c, err := f.FinishEnrol(t.ctx, v.call, u, st.State, answer)
+	c, err = f.FinishEnrol(t.ctx, v.call, u, st.State, answer)
 	if err != nil {
-		return Credential{}, err
+		return c, false, err
 	}
-	if len(u.Credentials) >= maxCredentials {
-		return Credential{}, errForbidden
+	if err := v.room(a, f, st.Replaces); err != nil {
+		return c, false, err
 	}
 	c.ID, c.Factor, c.Created = rand.Text(), f.Name(), t.now.UTC()
 	if err := t.claim(c, a.Subject); err != nil {
-		return Credential{}, err
+		return c, false, err
+	}
+	if err := v.replaced(t, a, st.Replaces, c.Factor); err != nil {
+		return c, false, err
 	}
 	a.Credentials = append(a.Credentials, c)
 	e := v.event(EventEnrolled)
 	e.Factor, e.Label = c.Factor, c.Label
 	t.event(e)
-	return c, t.remove(stepKey(hash, enrolPurpose, f.Name()))
+	return c, st.Replaces != "", t.remove(stepKey(hash, enrolPurpose, f.Name()))
 }
 
 // claim takes the names that may exist once over all users.

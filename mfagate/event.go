@@ -28,7 +28,11 @@ const (
 	EventProved       = "proved" // for a change of settings
 	EventRejected     = "rejected"
 	EventLocked       = "locked"
+	EventRenamed      = "renamed"
+	EventRemoved      = "removed"
+	EventReplaced     = "replaced" // by a new one that was proved
 	EventCodesMade    = "codes_made"
+	EventCodesViewed  = "codes_viewed"
 	EventCodesSaved   = "codes_saved"
 	EventSignedOut    = "signed_out"
 	EventSignedOutAll = "signed_out_everywhere"

@@ -79,7 +79,11 @@ func (v *visit) enrolledAlready(err error) error {
 	case v.sess.Hold:
 		v.redirect(page("recovery-codes", v.back()))
 	case errors.Is(err, errProofNeeded):
-		v.redirect(page("challenge", Prefix+"enroll", "purpose", purposeSettings))
+		back := Prefix + "enroll"
+		if v.r.PostForm != nil && v.field("replace") != "" {
+			back = Prefix
+		}
+		v.redirect(page("challenge", back, "purpose", purposeSettings))
 	default:
 		v.redirect(page("challenge", v.back()))
 	}
@@ -123,7 +127,7 @@ func (v *visit) postEnrol() error {
 		return errNotFound
 	}
 	if _, ok := v.r.PostForm["code"]; !ok {
-		if err := v.beginEnrol(f); err != nil {
+		if err := v.beginEnrol(f, v.field("replace")); err != nil {
 			return v.enrolFault(err)
 		}
 		v.redirect(page("enroll/"+f.Name(), v.back()))
@@ -135,6 +139,8 @@ func (v *visit) postEnrol() error {
 		return v.enrolAgain(f, err)
 	case err != nil:
 		return v.enrolFault(err)
+	case out.Replaced:
+		v.redirect(v.home("replaced"))
 	case out.Codes == nil:
 		v.redirect(v.home("enrolled"))
 	default:

@@ -37,7 +37,13 @@ func (v *visit) verified(back string) (bool, error) {
 }
 
 // getSecurity shows what the person has enrolled.
-func (v *visit) getSecurity() error {
+func (v *visit) getSecurity() error { return v.security(http.StatusOK, pages.Text{}) }
+
+// shownEvents is how many events the security page lists.
+const shownEvents = 8
+
+// security shows the page with an error of one of its forms, if there is one.
+func (v *visit) security(status int, cause pages.Text) error {
 	if ok, err := v.verified(Prefix); !ok {
 		return err
 	}
@@ -45,8 +51,10 @@ func (v *visit) getSecurity() error {
 	if err != nil {
 		return err
 	}
+	_, revealer := v.gate.recovery.(Revealer)
 	p := pages.Security{
 		CodesTotal: a.CodesTotal, Proved: v.sess.maySet(v.now) && !v.sess.Recovery, Continue: orRoot(v.back()),
+		CodesShown: revealer,
 	}
 	if p.Continue == Prefix {
 		p.Continue = "/"
@@ -54,6 +62,20 @@ func (v *visit) getSecurity() error {
 	if p.CodesLeft, err = v.gate.codesLeft(a); err != nil {
 		return err
 	}
+	if p.Activity, err = v.shownActivity(); err != nil {
+		return err
+	}
+	v.listCredentials(a, &p)
+	f := v.frame()
+	f.Error = cause
+	if cause.Key == "" {
+		f.Notice = notice(v.query("notice"), p.CodesLeft)
+	}
+	v.render(status, f, p)
+	return nil
+}
+
+func (v *visit) listCredentials(a *account, p *pages.Security) {
 	for _, c := range a.Credentials {
 		if c.Factor == v.gate.recoveryName() {
 			p.HasCodes, p.CodesMade = true, c.Created
@@ -63,9 +85,42 @@ func (v *visit) getSecurity() error {
 			ID: c.ID, Factor: c.Factor, Label: c.Label, Created: c.Created, Used: c.Used,
 		})
 	}
-	f := v.frame()
-	f.Notice = notice(v.query("notice"), p.CodesLeft)
-	v.render(http.StatusOK, f, p)
+}
+
+func (v *visit) shownActivity() ([]pages.Activity, error) {
+	events, err := v.activity(shownEvents)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]pages.Activity, len(events))
+	for i, e := range events {
+		list[i] = pages.Activity{Kind: e.Kind, Factor: e.Factor, Label: e.Label, Remote: e.Remote, Time: e.Time}
+	}
+	return list, nil
+}
+
+// postSecurity renames or removes a credential.
+func (v *visit) postSecurity() error {
+	var err error
+	done := ""
+	switch v.field("action") {
+	case "rename":
+		done, err = "renamed", v.rename(v.field("id"), v.field("label"))
+	case "remove":
+		done, err = "removed", v.remove(v.field("id"))
+	default:
+		return errBadRequest
+	}
+	switch {
+	case errors.Is(err, errProofNeeded):
+		v.redirect(page("challenge", Prefix, "purpose", purposeSettings))
+		return nil
+	case errors.Is(err, errLast):
+		return v.security(http.StatusConflict, pages.Text{Key: "error.last_factor"})
+	case err != nil:
+		return err
+	}
+	v.redirect(page("", "", "notice", done))
 	return nil
 }
 
@@ -78,7 +133,7 @@ func notice(name string, left int) pages.Text {
 			return pages.Text{Key: "notice.codes_low", Args: []any{left}}
 		}
 		return pages.Text{Key: "notice.passed_recovery", Args: []any{left}}
-	case "enrolled", "codes_made":
+	case "enrolled", "codes_made", "renamed", "removed", "replaced":
 		return pages.Text{Key: "notice." + name}
 	}
 	return pages.Text{}
@@ -129,6 +184,8 @@ func (v *visit) postCodes() error {
 	switch v.field("action") {
 	case "new":
 		return v.newCodes()
+	case "view":
+		return v.viewCodes()
 	case "download":
 		return v.downloadCodes()
 	}
@@ -158,6 +215,22 @@ func (v *visit) newCodes() error {
 		return err
 	}
 	v.redirect(page("recovery-codes", Prefix))
+	return nil
+}
+
+// viewCodes shows the codes that are left.
+func (v *visit) viewCodes() error {
+	codes, err := v.reveal()
+	switch {
+	case errors.Is(err, errProofNeeded):
+		v.redirect(page("challenge", Prefix, "purpose", purposeSettings, "without", v.gate.recoveryName()))
+		return nil
+	case errors.Is(err, errHidden):
+		return v.security(http.StatusConflict, pages.Text{Key: "error.codes_hidden"})
+	case err != nil:
+		return err
+	}
+	v.render(http.StatusOK, v.frame(), pages.RecoveryCodes{Codes: codes, Count: len(codes), View: true})
 	return nil
 }
 

@@ -30,7 +30,7 @@ type route map[string]handler
 // routes are the pages by their path below Prefix. A last part of "*" stands for
 // the name of a factor.
 var routes = map[string]route{
-	"":               {"GET": (*visit).getSecurity},
+	"":               {"GET": (*visit).getSecurity, "POST": (*visit).postSecurity},
 	"challenge":      {"GET": (*visit).getChallenge, "POST": (*visit).postChallenge},
 	"enroll":         {"GET": (*visit).getChoose, "POST": (*visit).postChoose},
 	"enroll/*":       {"GET": (*visit).getEnrol, "POST": (*visit).postEnrol},
@@ -46,6 +46,7 @@ var apiRoutes = map[string]route{
 	"challenge":         {"POST": (*visit).apiChallenge},
 	"challenge/begin":   {"POST": (*visit).apiBegin},
 	"credentials":       {"GET": (*visit).apiCredentials},
+	"credentials/*":     {"DELETE": (*visit).apiRemove},
 	"recovery-codes":    {"POST": (*visit).apiCodes},
 	"enrollment-ticket": {"POST": (*visit).apiTicket},
 }

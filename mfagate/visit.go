@@ -219,8 +219,9 @@ func (t *txn) step(hash string, purpose ...string) (*step, error) {
 // A step is the gate's half of a conversation with a factor.
 type step struct {
 	versioned
-	ID    string `json:"id"`
-	State []byte `json:"state"`
+	ID       string `json:"id"`
+	State    []byte `json:"state"`
+	Replaces string `json:"replaces,omitempty"` // id of the credential that an enrolment takes the place of
 }
 
 // stepLife is how long a conversation may take.

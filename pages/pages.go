@@ -73,6 +73,7 @@ type RecoveryCodes struct {
 	Set   string // names the set, so that nobody confirms codes that they have not seen
 	Count int
 	First bool      // part of the enrolment wizard
+	View  bool      // shown again: there is nothing to confirm
 	Made  time.Time // for the printed sheet and the file; zero means now
 }
 
@@ -83,14 +84,22 @@ type Security struct {
 	CodesTotal  int
 	CodesMade   time.Time
 	HasCodes    bool
-	Proved      bool   // a proof for settings is fresh, so that forms need no detour
-	Continue    string // local path back to the app
+	CodesShown  bool       // the codes that are left can be shown
+	Activity    []Activity // the latest first
+	Proved      bool       // a proof for settings is fresh, so that forms need no detour
+	Continue    string     // local path back to the app
 }
 
 // A Credential is one line of the security page.
 type Credential struct {
 	ID, Factor, Label string
 	Created, Used     time.Time
+}
+
+// An Activity is one line of what happened lately. The texts event.KIND name it.
+type Activity struct {
+	Kind, Factor, Label, Remote string
+	Time                        time.Time
 }
 
 // Message is everything else: errors, signed out, no identity.

@@ -85,7 +85,9 @@ func states() []state {
 	codes := RecoveryCodes{Codes: codesFixture, Set: "set-1", Count: 10, First: true, Made: made}
 	fresh := codes
 	fresh.First = false
-	security := Security{HasCodes: true, CodesLeft: 9, CodesTotal: 10, CodesMade: made, Proved: true, Continue: "/reports?year=2026",
+	security := Security{HasCodes: true, CodesLeft: 9, CodesTotal: 10, CodesMade: made, Proved: true, CodesShown: true, Continue: "/reports?year=2026", Activity: []Activity{
+		{Kind: "passed", Factor: "totp", Label: "My phone", Remote: "192.0.2.7", Time: made},
+		{Kind: "codes_made", Time: made}, {Kind: "carrier_pigeon", Remote: "2001:db8::1", Time: made}},
 		Credentials: []Credential{
 			{"1", "totp", "Work phone", made, made.Add(50 * time.Hour)},
 			{"2", "totp", "", made.Add(24 * time.Hour), time.Time{}},
@@ -106,6 +108,7 @@ func states() []state {
 		{"enrol-totp-wrong", wrong("error.code_wrong_enrol"), enrol},
 		{"recovery-codes-first", notice("notice.enrolled"), codes},
 		{"recovery-codes-unsaved", wrong("error.saved_required"), codes},
+		{"recovery-codes-view", f, RecoveryCodes{Codes: codesFixture[:7], Count: 7, View: true, Made: made}},
 		{"recovery-codes-new", notice("notice.codes_made"), fresh},
 		{"challenge", f, challenge},
 		{"challenge-wrong", wrong("error.code_wrong"), challenge},

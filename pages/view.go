@@ -181,3 +181,21 @@ func (v *view) Recoverable() bool {
 	c, _ := v.Page.(Challenge)
 	return c.Method == "recovery" || slices.Contains(c.Methods, "recovery")
 }
+
+// Happened tells an activity in a sentence: what, with which credential, and from
+// which address.
+func (v *view) Happened(a Activity) string {
+	with := a.Label
+	if with == "" && a.Factor != "" {
+		with = v.Of(a.Factor, "name")
+	}
+	key := "event." + a.Kind
+	if !v.set.Has(key) {
+		key = "event.other"
+	}
+	said := v.T(key, with)
+	if a.Remote == "" {
+		return said
+	}
+	return v.T("event.from", said, a.Remote)
+}

@@ -94,11 +94,17 @@ func settingsNeedAProof(w *site) {
 	if got := len(c.fields["credentials"].([]any)); got != 1 {
 		w.t.Errorf("%d credentials; want one", got)
 	}
+	id := c.fields["credentials"].([]any)[0].(map[string]any)["id"].(string)
 	c.call("POST", "recovery-codes", nil).want(403, members{"type": "proof_needed"})
+	c.call("DELETE", "credentials/"+id, nil).want(403, members{"type": "proof_needed"})
+	w.client("alice").call("DELETE", "credentials/"+id, nil).want(401, members{"type": "form_expired"})
 	time.Sleep(time.Minute)
 	c.call("POST", "challenge", members{"method": "totp", "code": c.code(), "purpose": "settings"}).want(200, members{"state": "verified"})
 	c.call("POST", "recovery-codes", nil).want(200, nil)
 	fresh := c.list("recovery_codes")
+	c.call("DELETE", "credentials/"+id, nil).want(409, members{"type": "last_factor"})
+	c.call("DELETE", "credentials/none", nil).want(404, members{"type": "not_found"})
+	replaceAndRemove(w, c, id)
 	if len(fresh) != 10 || slices.Contains(fresh, old[0]) {
 		w.t.Errorf("recovery codes = %q; want ten new ones", fresh)
 	}
@@ -108,6 +114,21 @@ func settingsNeedAProof(w *site) {
 	time.Sleep(6 * time.Minute)
 	c.call("POST", "recovery-codes", nil).want(403, members{"type": "proof_needed"})
 	c.call("POST", "challenge", members{"method": "totp", "code": c.code(), "purpose": "sightseeing"}).want(400, members{"type": "bad_request"})
+}
+
+// replaceAndRemove puts a new phone in the place of one, adds another, and takes it
+// away again.
+func replaceAndRemove(w *site, c *client, id string) {
+	c.call("POST", "enroll/totp", members{"replaces": "none"}).want(404, members{"type": "not_found"})
+	c.call("POST", "enroll/totp", members{"replaces": id}).want(201, nil)
+	c.secret = c.fields["secret"].(string)
+	c.call("POST", "enroll/totp/confirm", members{"enrollment": c.fields["enrollment"], "code": c.code()}).want(200, nil)
+	c.call("DELETE", "credentials/"+id, nil).want(404, members{"type": "not_found"}) // it went with the new one
+	phone := c.secret
+	c.enrol()
+	other := c.fields["credential"].(map[string]any)["id"].(string)
+	c.call("DELETE", "credentials/"+other, nil).want(204, nil)
+	c.secret = phone
 }
 
 func signOutEverywhere(w *site) {
@@ -307,6 +328,9 @@ func routesOfTheGate(t *testing.T) (routes []string) {
 			entry := path.(*ast.KeyValueExpr)
 			for _, method := range entry.Value.(*ast.CompositeLit).Elts {
 				name := strings.ReplaceAll(text(t, entry.Key), "*", "{factor}")
+				if name == "credentials/{factor}" {
+					name = "credentials/{id}"
+				}
 				routes = append(routes, text(t, method.(*ast.KeyValueExpr).Key)+" "+prefix+name)
 			}
 		}

@@ -12,7 +12,7 @@ var tlsState = &tls.ConnectionState{HandshakeComplete: true}
 // answer must be the same whatever it is that is asked for.
 func faults(w *site) {
 	for _, o := range w.doc.operations {
-		path := strings.NewReplacer("{factor}", "totp", "{app_path}", "invoices/7").Replace(o.path)
+		path := strings.NewReplacer("{factor}", "totp", "{id}", "none", "{app_path}", "invoices/7").Replace(o.path)
 		anyRequest(w, o.method, path)
 		if o.method != http.MethodGet {
 			stateChange(w, o.method, path)
