@@ -166,7 +166,9 @@ func (v *visit) provedEvent(t *txn, ans answered, cred Credential) {
 	if ans.Purpose == purposeSettings {
 		e.Kind = EventProved
 	}
-	e.Factor, e.Label = cred.Factor, cred.Label
+	if e.Factor = cred.Factor; e.Factor != v.gate.recoveryName() { // a set has no name that a person gave
+		e.Label = cred.Label
+	}
 	t.event(e)
 }
 
