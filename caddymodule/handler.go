@@ -113,6 +113,9 @@ func (h *Handler) loadSource(ctx caddy.Context) error {
 
 // Validate checks h as far as that goes without the other handlers of its site.
 func (h *Handler) Validate() error {
+	if err := h.checkMode(); err != nil {
+		return err
+	}
 	if err := h.app.checkFactors(h.Factors); err != nil {
 		return err
 	}
@@ -217,6 +220,9 @@ func setPlaceholders(r *http.Request, d *mfagate.Decision) {
 		case "factor":
 			return d.Factor, true
 		case "proved_at":
+			if d.Proved.IsZero() { // passed without, as the mode allows
+				return "", true
+			}
 			return d.Proved.UTC().Format(time.RFC3339), true
 		case "session_age":
 			return int64(d.Age / time.Second), true

@@ -37,6 +37,7 @@ func init() {
 //	    idle           <duration>
 //	    lifetime       <duration>
 //	    enroll_from    open|ticket|<ranges...>
+//	    mode           required|optional|observe
 //	}
 //
 // In place of user, the name of any other module in the namespace mfa.identity
@@ -100,6 +101,7 @@ func parseBlock(d *caddyfile.Dispenser, h *Handler) error {
 	known["realm"] = text(&h.Realm, "a name for the realm, such as intranet")
 	known["case_sensitive"] = toggle(&h.CaseSensitive)
 	known["aliases"] = option{parse: func(d *caddyfile.Dispenser) error { return parseAliases(d, h) }}
+	known["mode"] = oneOf(&h.Mode, "required", "optional", "observe")
 	known["idle"] = duration(&h.Idle, time.Minute, time.Hour, "30m")
 	known["lifetime"] = duration(&h.Lifetime, time.Minute, 24*time.Hour, "12h")
 	known["enroll_from"] = option{parse: func(d *caddyfile.Dispenser) error { return parseEnrollFrom(d, h) }}

@@ -81,6 +81,18 @@ func text(to *string, what string) option {
 	}}
 }
 
+// oneOf takes one of a few words.
+func oneOf(to *string, values ...string) option {
+	return option{parse: func(d *caddyfile.Dispenser) error {
+		name := d.Val()
+		if !d.NextArg() || !slices.Contains(values, d.Val()) {
+			return d.Errf("%s: want one of: %s", name, strings.Join(values, ", "))
+		}
+		*to = d.Val()
+		return nil
+	}}
+}
+
 // toggle takes no value.
 func toggle(to *bool) option {
 	return option{parse: func(*caddyfile.Dispenser) error {

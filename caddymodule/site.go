@@ -28,6 +28,11 @@ type SiteOptions struct {
 	// Each handler of a site must name the same one. Default: the app's realm.
 	Realm string `json:"realm,omitempty"`
 
+	// Whether people need a second factor: "required"; "optional", where who has
+	// none passes; "observe", where all pass and the log says who would have been
+	// stopped. Default: required.
+	Mode string `json:"mode,omitempty"`
+
 	// How long a session lasts without requests: 1m to 1h. Default: 30m.
 	Idle caddy.Duration `json:"idle,omitempty"`
 
@@ -73,6 +78,18 @@ func plain(v reflect.Value) any {
 		return short(time.Duration(d))
 	}
 	return v.Interface()
+}
+
+// modes are those of a Caddyfile. One that is not written is the strict one.
+var modes = map[string]mfagate.Mode{
+	"": mfagate.Required, "required": mfagate.Required, "optional": mfagate.Optional, "observe": mfagate.Observe,
+}
+
+func (o *SiteOptions) checkMode() error {
+	if _, ok := modes[o.Mode]; !ok {
+		return fmt.Errorf("mode %q: want required, optional or observe", o.Mode)
+	}
+	return nil
 }
 
 func (o *SiteOptions) enrolment() (mfagate.Enrolment, error) {
@@ -222,6 +239,7 @@ func (all *sites) config(name string) (mfagate.Site, error) {
 	return mfagate.Site{
 		Name:      s.name,
 		Realm:     realm,
+		Mode:      modes[s.options.Mode],
 		Idle:      time.Duration(s.options.Idle),
 		Lifetime:  time.Duration(s.options.Lifetime),
 		Names:     all.namesOf(realm),

@@ -121,13 +121,22 @@ func (b *Block) Serve(w http.ResponseWriter, r *http.Request, next Next) error {
 		v.refuse(ErrNoIdentity)
 		return nil
 	}
-	if v.sess == nil || !v.sess.satisfies(b.policy, v.now) {
-		v.stop()
-		return nil
+	satisfied := v.sess != nil && v.sess.satisfies(b.policy, v.now)
+	if !satisfied {
+		if ok, err := v.excused(); err != nil {
+			v.refuse(err)
+			return nil
+		} else if !ok {
+			v.stop()
+			return nil
+		}
 	}
 	if err := hideCookies(r.Header); err != nil {
 		v.refuse(err)
 		return nil
+	}
+	if !satisfied {
+		return next(w, r, Decision{Verdict: Pass, Subject: v.Subject})
 	}
 	d := Decision{Verdict: Pass, Subject: v.Subject, Factor: v.sess.Factor, Proved: v.sess.Proved, Age: v.now.Sub(v.sess.Created)}
 	if err := v.pass(d, next); !errors.Is(err, errNoSession) {

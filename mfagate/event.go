@@ -31,6 +31,7 @@ const (
 	EventRenamed      = "renamed"
 	EventRemoved      = "removed"
 	EventReplaced     = "replaced" // by a new one that was proved
+	EventDisabled     = "disabled" // by the person
 	EventCodesMade    = "codes_made"
 	EventCodesViewed  = "codes_viewed"
 	EventCodesSaved   = "codes_saved"

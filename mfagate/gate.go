@@ -53,6 +53,7 @@ type Site struct {
 	Idle     time.Duration // after which a session without requests ends; zero means 30 minutes, at most 1 hour
 	Lifetime time.Duration // after which a session ends in any case; zero means 12 hours, at most 24 hours
 
+	Mode      Mode
 	Names     Names
 	Enrolment Enrolment
 

@@ -27,7 +27,7 @@ func localPath(path string) string {
 		strings.ContainsAny(u.Path, "\\\r\n\t") {
 		return ""
 	}
-	if strings.HasPrefix(u.Path, Prefix) && u.Path != Prefix && u.Path != Prefix+"enroll" || u.Path+"/" == Prefix {
+	if strings.HasPrefix(u.Path, Prefix) && u.Path != Prefix && u.Path != Prefix+"enroll" && u.Path != Prefix+"disable" || u.Path+"/" == Prefix {
 		return ""
 	}
 	return path

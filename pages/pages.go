@@ -86,6 +86,7 @@ type Security struct {
 	HasCodes    bool
 	CodesShown  bool       // the codes that are left can be shown
 	Activity    []Activity // the latest first
+	Optional    bool       // it can be switched off
 	Proved      bool       // a proof for settings is fresh, so that forms need no detour
 	Continue    string     // local path back to the app
 }
@@ -94,6 +95,12 @@ type Security struct {
 type Credential struct {
 	ID, Factor, Label string
 	Created, Used     time.Time
+}
+
+// Disable asks for switching off. Posts password to /.mfa/disable.
+type Disable struct {
+	Required bool // the site wants a second factor: say so, and ask nothing
+	Password bool // the password can be checked, so it is asked for
 }
 
 // An Activity is one line of what happened lately. The texts event.KIND name it.
@@ -116,4 +123,5 @@ func (Enrol) template() string         { return "enrol" }
 func (Challenge) template() string     { return "challenge" }
 func (RecoveryCodes) template() string { return "recovery_codes" }
 func (Security) template() string      { return "security" }
+func (Disable) template() string       { return "disable" }
 func (Message) template() string       { return "message" }

@@ -92,6 +92,8 @@ func states() []state {
 			{"1", "totp", "Work phone", made, made.Add(50 * time.Hour)},
 			{"2", "totp", "", made.Add(24 * time.Hour), time.Time{}},
 		}}
+	optional := security
+	optional.Optional = true
 	low := security
 	low.CodesLeft, low.Proved = 1, false
 	none := low
@@ -119,6 +121,12 @@ func states() []state {
 		{"challenge-recovery-wrong", wrong("error.recovery_wrong"), recovery},
 		{"challenge-recovery-only", f, Challenge{Method: "recovery", Methods: []string{"recovery"}}},
 		{"security", f, security},
+		{"security-optional", f, optional},
+		{"disable", f, Disable{Password: true}},
+		{"disable-wrong", wrong("error.password_wrong"), Disable{Password: true}},
+		{"disable-no-password", f, Disable{}},
+		{"disable-required", f, Disable{Required: true}},
+		{"message-disabled", Frame{Site: "Intranet"}, Message{Title: Text{Key: "message.disabled.title"}, Text: Text{Key: "message.disabled.text"}, Link: "/", Label: Text{Key: "label.continue"}}},
 		{"security-low", notice("notice.passed_recovery", 1), low},
 		{"security-empty", wrong("error.try_again"), none},
 		{"security-nothing", f, Security{}},
