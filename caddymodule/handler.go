@@ -119,6 +119,9 @@ func (h *Handler) Validate() error {
 	if err := h.app.checkFactors(h.Factors); err != nil {
 		return err
 	}
+	if err := h.checkGroups(); err != nil {
+		return err
+	}
 	config, err := h.config()
 	if err != nil {
 		return err

@@ -25,6 +25,7 @@ func init() {
 //	    user           <placeholder>
 //	    email          <placeholder>
 //	    phone          <placeholder>
+//	    groups         <placeholder>
 //	    header_from    <ranges...>
 //	    site           <name>
 //	    realm          <name>
@@ -38,6 +39,8 @@ func init() {
 //	    lifetime       <duration>
 //	    enroll_from    open|ticket|<ranges...>
 //	    mode           required|optional|observe
+//	    admins         <names and @groups...>
+//	    auditors       <names and @groups...>
 //	}
 //
 // In place of user, the name of any other module in the namespace mfa.identity
@@ -105,6 +108,8 @@ func parseBlock(d *caddyfile.Dispenser, h *Handler) error {
 	known["idle"] = duration(&h.Idle, time.Minute, time.Hour, "30m")
 	known["lifetime"] = duration(&h.Lifetime, time.Minute, 24*time.Hour, "12h")
 	known["enroll_from"] = option{parse: func(d *caddyfile.Dispenser) error { return parseEnrollFrom(d, h) }}
+	known["admins"] = words(&h.Admins, "names of users, and of groups such as @helpdesk")
+	known["auditors"] = words(&h.Auditors, "names of users, and of groups such as @helpdesk")
 	if !h.PagesOnly {
 		known["factors"] = words(&h.Factors, "names of factors, such as totp")
 		known["max_age"] = duration(&h.MaxAge, 10*time.Second, 24*time.Hour, "10m")
@@ -127,6 +132,7 @@ func (s *sourceOptions) options() options {
 	return options{
 		"email":       placeholderText(&s.place.Email),
 		"phone":       placeholderText(&s.place.Phone),
+		"groups":      placeholderText(&s.place.Groups),
 		"header_from": ranges(&s.place.HeaderFrom),
 	}
 }
@@ -147,15 +153,15 @@ func (s *sourceOptions) parseGuest(d *caddyfile.Dispenser, id string) error {
 
 func (s *sourceOptions) finish(d *caddyfile.Dispenser, h *Handler) error {
 	place, ok := s.module.(*PlaceholderSource)
-	beside := s.place.Email != "" || s.place.Phone != "" || s.place.HeaderFrom != nil
+	beside := s.place.Email != "" || s.place.Phone != "" || s.place.Groups != "" || s.place.HeaderFrom != nil
 	switch {
 	case !ok && beside:
-		return d.Errf("email, phone and header_from go with user, not with %s", s.name)
+		return d.Errf("email, phone, groups and header_from go with user, not with %s", s.name)
 	case !ok:
 	case !s.given && !beside:
 		return nil // the default needs no words
 	default:
-		place.Email, place.Phone, place.HeaderFrom = s.place.Email, s.place.Phone, s.place.HeaderFrom
+		place.Email, place.Phone, place.Groups, place.HeaderFrom = s.place.Email, s.place.Phone, s.place.Groups, s.place.HeaderFrom
 		if err := check(*place); err != nil {
 			return d.Errf("%v", err)
 		}

@@ -26,13 +26,17 @@ type PlaceholderSource struct {
 	Email string `json:"email,omitempty"`
 	Phone string `json:"phone,omitempty"`
 
+	// The placeholder for the groups that the user is in: names with commas between
+	// them or, if there is no comma, with spaces. Optional.
+	Groups string `json:"groups,omitempty"`
+
 	// The networks whose word is taken if a placeholder is a header of the
 	// request: those of the proxies that are directly in front. From everybody
 	// else the header is removed.
 	HeaderFrom []string `json:"header_from,omitempty"`
 
-	user, email, phone placeholder
-	trusted            []netip.Prefix
+	user, email, phone, groups placeholder
+	trusted                    []netip.Prefix
 }
 
 // CaddyModule returns the Caddy module information.
@@ -72,6 +76,7 @@ func (s *PlaceholderSource) placeholders() []placeholderOption {
 		{"user", s.User, &s.user},
 		{"email", s.Email, &s.email},
 		{"phone", s.Phone, &s.phone},
+		{"groups", s.Groups, &s.groups},
 	}
 }
 
@@ -114,6 +119,11 @@ func (s *PlaceholderSource) Identify(r *http.Request) (mfagate.Identity, error) 
 	if id.Phone, err = s.contact(s.phone, r); err != nil {
 		return mfagate.Identity{}, err
 	}
+	if s.Groups != "" {
+		if id.Groups, err = s.groups.list(r); err != nil {
+			return mfagate.Identity{}, err
+		}
+	}
 	return id, nil
 }
 
@@ -128,7 +138,7 @@ func (s *PlaceholderSource) contact(p placeholder, r *http.Request) (string, err
 //
 //	user <placeholder>
 //
-// The options email, phone and header_from stand beside it; see parseHandler.
+// The options email, phone, groups and header_from stand beside it; see parseHandler.
 func (s *PlaceholderSource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume module name
 	return placeholderText(&s.User).parse(d)

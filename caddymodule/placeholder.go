@@ -89,6 +89,40 @@ func (p placeholder) value(r *http.Request) (string, error) {
 	return v, nil
 }
 
+// list returns the names in the placeholder's value for r, in a slice that is not
+// nil. A header that comes twice is an error: one of the two may be the browser's.
+func (p placeholder) list(r *http.Request) ([]string, error) {
+	text := ""
+	switch {
+	case p.header != "" && len(r.Header[p.header]) > 1:
+		return nil, fmt.Errorf("%w: the header %s came twice", mfagate.ErrName, p.header)
+	case p.header != "":
+		text = r.Header.Get(p.header)
+	case strings.HasPrefix(p.key, answerPrefix):
+		repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+		if !ok {
+			return nil, errors.New("request has no replacer")
+		}
+		text, _ = repl.GetString(p.key)
+	default:
+		var err error
+		if text, err = p.value(r); err != nil {
+			return nil, err
+		}
+	}
+	names := []string{}
+	split := strings.FieldsSeq(text)
+	if strings.Contains(text, ",") {
+		split = strings.SplitSeq(text, ",")
+	}
+	for name := range split {
+		if name = strings.TrimSpace(name); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
 // onlyValue refuses lists, for one reader's first value is another's last.
 func onlyValue(name string, values []string) (string, error) {
 	switch {

@@ -49,6 +49,14 @@ type SiteOptions struct {
 	// "ticket" for holders of a ticket, or the networks from where none is
 	// needed. Default: open.
 	EnrollFrom []string `json:"enroll_from,omitempty"`
+
+	// Who looks after users on the pages under /.mfa/admin/: names of users, and
+	// of groups with an @ before them. Holds for the whole realm.
+	Admins []string `json:"admins,omitempty"`
+
+	// Who may see there what is known of users, and change nothing. Holds for the
+	// whole realm.
+	Auditors []string `json:"auditors,omitempty"`
 }
 
 // merge fills what o leaves out with what other says.
@@ -194,8 +202,8 @@ func (all *sites) checkRealm(s *site) error {
 	return nil
 }
 
-// mergeNames makes the sites of a realm agree on how names are read and on who may
-// enrol: a factor that was enrolled on one of them opens all, so what one of them
+// mergeNames makes the sites of a realm agree on how names are read, on who may
+// enrol and on who looks after others: a factor that was enrolled on one of them opens all, so what one of them
 // says holds for all.
 func (all *sites) mergeNames(s *site) error {
 	if s.realm == "" {
@@ -208,6 +216,7 @@ func (all *sites) mergeNames(s *site) error {
 	}
 	err := names.merge(SiteOptions{
 		CaseSensitive: s.options.CaseSensitive, Aliases: s.options.Aliases, EnrollFrom: s.options.EnrollFrom,
+		Admins: s.options.Admins, Auditors: s.options.Auditors,
 	})
 	if err != nil {
 		return fmt.Errorf("the sites of realm %q differ, though they share their users: %w", s.realm, err)
@@ -244,6 +253,8 @@ func (all *sites) config(name string) (mfagate.Site, error) {
 		Lifetime:  time.Duration(s.options.Lifetime),
 		Names:     all.namesOf(realm),
 		Enrolment: enrolment,
+		Admins:    all.shared(realm).Admins,
+		Auditors:  all.shared(realm).Auditors,
 		Client:    client,
 	}, nil
 }

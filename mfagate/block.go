@@ -19,6 +19,8 @@ type Block struct {
 	realm    string
 	idle     time.Duration
 	lifetime time.Duration
+	admins   roster
+	auditors roster
 }
 
 // Limits on sessions (NIST SP 800-63B-4 section 2.2.3: at AAL2 at most 24 hours,
@@ -46,7 +48,7 @@ func (c BlockConfig) Validate() error {
 	case len(s.Realm) > MaxName:
 		return fmt.Errorf("mfagate: name of the realm is longer than %d bytes", MaxName)
 	}
-	_, err := c.Site.Names.withCanonicalAliases()
+	_, _, err := c.Site.rosters()
 	return err
 }
 
@@ -66,6 +68,7 @@ func (g *Gate) Block(c BlockConfig) (*Block, error) {
 		realm: c.Site.Realm, idle: c.Site.Idle, lifetime: c.Site.Lifetime,
 	}
 	b.site.Names, _ = c.Site.Names.withCanonicalAliases() // was validated
+	b.admins, b.auditors, _ = c.Site.rosters()            // too
 	if b.realm == "" {
 		b.realm = defaultRealm
 	}

@@ -57,6 +57,14 @@ type Site struct {
 	Names     Names
 	Enrolment Enrolment
 
+	// Admins may look after the users of the realm, and Auditors may see what is
+	// known of them, on the pages below Prefix + "admin/". Each entry is a user's
+	// name or, with an @ before it, that of a group. They need a ticket for
+	// their first enrolment; so that no other way leads around it, the sites of
+	// one realm should have the same lists.
+	Admins   []string
+	Auditors []string
+
 	// Client tells what the server knows of a request. nil means what the
 	// connection tells.
 	Client func(*http.Request) Client

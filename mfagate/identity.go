@@ -18,9 +18,10 @@ type Subject struct {
 // An Identity is what the first factor tells of the user of a request. The gate
 // trusts it as such.
 type Identity struct {
-	Name  string // as the source has it; the gate makes it canonical
-	Email string // if known
-	Phone string // if known
+	Name   string   // as the source has it; the gate makes it canonical
+	Email  string   // if known
+	Phone  string   // if known
+	Groups []string // that the user is in; nil if the source does not know, empty if in none
 }
 
 // A Source tells the identity of requests: the first factor. The gate compares
