@@ -145,86 +145,27 @@ func (g *Gate) Events(ctx context.Context, s Subject, limit int) ([]Event, error
 	return events, nil
 }
 
-// administer runs f on the account of a user in one commit.
-func (g *Gate) administer(ctx context.Context, s Subject, f func(*txn, *account) error) error {
-	unlock := g.records.lock(s)
-	t, err := g.records.commit(ctx, func(t *txn) error {
-		a, err := t.existing(s)
-		if err != nil {
-			return err
-		}
-		return f(t, a)
-	})
-	unlock()
-	if err == nil {
-		g.tell(ctx, t.events)
-	}
-	return err
-}
-
 // Reset removes all credentials, recovery codes and sessions of a user, and
 // issues the ticket that the next enrolment needs (ASVS 5.0 6.4.4, 6.4.6). actor
 // and reason are kept in the event. A valid of zero means 24 hours, the most.
-func (g *Gate) Reset(ctx context.Context, actor string, s Subject, reason string, valid time.Duration) (k Ticket, err error) {
-	err = g.administer(ctx, s, func(t *txn, a *account) error {
-		if _, err := t.endSessions(a); err != nil {
-			return err
-		}
-		for _, c := range a.Credentials {
-			for _, name := range c.Unique {
-				if err := t.remove(key(kindUnique, name)); err != nil {
-					return err
-				}
-			}
-		}
-		*a = account{Subject: a.Subject, Handle: a.Handle, Created: a.Created, LastProof: a.LastProof, TicketNeeded: true, Resets: a.Resets + 1}
-		t.putAccount(a)
-		t.event(Event{Kind: EventReset, Subject: s, Actor: actor, Detail: reason})
-		if err := t.remove(attemptsKey(s)); err != nil {
-			return err
-		}
-		k, err = t.issueTicket(a, actor, valid)
-		return err
-	})
-	return k, err
+func (g *Gate) Reset(ctx context.Context, actor string, s Subject, reason string, valid time.Duration) (Ticket, error) {
+	return g.reset(ctx, order{Subject: s, actor: actor, reason: reason}, valid)
 }
 
 // Unlock forgets the failed attempts of a user.
 func (g *Gate) Unlock(ctx context.Context, actor string, s Subject) error {
-	return g.administer(ctx, s, func(t *txn, _ *account) error {
-		t.event(Event{Kind: EventUnlocked, Subject: s, Actor: actor})
-		return t.remove(attemptsKey(s))
-	})
+	return g.unlock(ctx, order{Subject: s, actor: actor})
 }
 
 // SignOut ends all sessions of a user and tells how many there were.
-func (g *Gate) SignOut(ctx context.Context, actor string, s Subject) (n int, err error) {
-	err = g.administer(ctx, s, func(t *txn, a *account) error {
-		if n, err = t.endSessions(a); err != nil {
-			return err
-		}
-		t.putAccount(a)
-		t.event(Event{Kind: EventSignedOutAll, Subject: s, Actor: actor})
-		return nil
-	})
-	return n, err
+func (g *Gate) SignOut(ctx context.Context, actor string, s Subject) (int, error) {
+	return g.signOut(ctx, order{Subject: s, actor: actor})
 }
 
 // IssueTicket makes a ticket for the first enrolment of a user, whom the gate
 // need not have seen before. A valid of zero means 24 hours, the most.
-func (g *Gate) IssueTicket(ctx context.Context, actor string, s Subject, valid time.Duration) (k Ticket, err error) {
-	t, err := g.records.commit(ctx, func(t *txn) error {
-		a, err := t.account(s)
-		if err != nil {
-			return err
-		}
-		k, err = t.issueTicket(a, actor, valid)
-		return err
-	})
-	if err == nil {
-		g.tell(ctx, t.events)
-	}
-	return k, err
+func (g *Gate) IssueTicket(ctx context.Context, actor string, s Subject, valid time.Duration) (Ticket, error) {
+	return g.issueTicket(ctx, order{Subject: s, actor: actor}, valid)
 }
 
 // Realms lists the realms that have users.

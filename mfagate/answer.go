@@ -66,6 +66,9 @@ var faults = []fault{
 	{errLast, http.StatusConflict, "last_factor"},
 	{errHidden, http.StatusConflict, "codes_hidden"},
 	{errTaken, http.StatusConflict, "taken"},
+	{errLookOnly, http.StatusForbidden, "look_only"},
+	{errSelf, http.StatusForbidden, "own_account"},
+	{ErrUnknownUser, http.StatusNotFound, "not_found"},
 	{storage.ErrConflict, http.StatusServiceUnavailable, "unavailable"},
 }
 

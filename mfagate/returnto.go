@@ -12,7 +12,7 @@ const maxReturn = 2000
 // localPath returns path if it is a path of this very site that a person can be
 // sent to, and the empty string otherwise. What a browser could read as another
 // host, or as more than one line, is refused, and so are the gate's own pages
-// but those of settings.
+// but those of settings and of administrators.
 func localPath(path string) string {
 	if len(path) > maxReturn || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
 		return ""
@@ -27,10 +27,15 @@ func localPath(path string) string {
 		strings.ContainsAny(u.Path, "\\\r\n\t") {
 		return ""
 	}
-	if strings.HasPrefix(u.Path, Prefix) && u.Path != Prefix && u.Path != Prefix+"enroll" && u.Path != Prefix+"disable" || u.Path+"/" == Prefix {
+	if strings.HasPrefix(u.Path, Prefix) && !returnable(u.Path) || u.Path+"/" == Prefix {
 		return ""
 	}
 	return path
+}
+
+// returnable tells whether one of the gate's own pages may be gone back to.
+func returnable(path string) bool {
+	return path == Prefix || path == Prefix+"enroll" || path == Prefix+"disable" || strings.HasPrefix(path, adminPrefix)
 }
 
 // wanted is the path to go to after the pages: that of a stopped navigation, or

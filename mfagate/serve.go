@@ -19,6 +19,7 @@ const maxBody = 64 << 10
 const (
 	apiPrefix    = Prefix + "api/v1/"
 	staticPrefix = Prefix + "static/"
+	adminPrefix  = Prefix + "admin/"
 )
 
 // A handler answers one kind of request; an error is answered by visit.refuse.
@@ -37,6 +38,10 @@ var routes = map[string]route{
 	"recovery-codes": {"GET": (*visit).getCodes, "POST": (*visit).postCodes},
 	"disable":        {"GET": (*visit).getDisable, "POST": (*visit).postDisable},
 	"sign-out":       {"GET": (*visit).getSignOut, "POST": (*visit).postSignOut},
+	"admin":          {"GET": (*visit).getAdmin},
+	"admin/":         {"GET": (*visit).getUsers},
+	"admin/user":     {"GET": (*visit).getUser},
+	"admin/order":    {"GET": (*visit).getOrder, "POST": (*visit).postOrder},
 }
 
 // apiRoutes are those of the JSON API, below apiPrefix.
@@ -71,6 +76,12 @@ func (v *visit) servePages() {
 }
 
 func (v *visit) dispatch(path string) error {
+	admin := path == Prefix+"admin" || strings.HasPrefix(path, adminPrefix)
+	if admin {
+		if err := v.enterAdmin(); err != nil {
+			return err
+		}
+	}
 	if err := v.admissible(); err != nil {
 		return err
 	}
@@ -81,8 +92,10 @@ func (v *visit) dispatch(path string) error {
 	if mode := v.r.Header.Get("Sec-Fetch-Mode"); mode != "" && mode != "navigate" && !strings.HasPrefix(path, apiPrefix) {
 		return errForbidden // a script of the app, reading over the person's shoulder (ASVS 5.0 3.5.4)
 	}
-	if err := v.identify(); err != nil {
-		return err
+	if !admin {
+		if err := v.identify(); err != nil {
+			return err
+		}
 	}
 	if v.Name == "" && path != Prefix+"sign-out" {
 		return ErrNoIdentity

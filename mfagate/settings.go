@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/mfagate/caddy-mfagate/storage"
 )
@@ -23,18 +24,22 @@ const maxLabel = 64
 
 // cleanLabel returns a label on one line, without what turns or hides letters, in
 // at most maxLabel bytes.
-func cleanLabel(label string) string {
-	label = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+func cleanLabel(label string) string { return cleanLine(label, maxLabel) }
+
+// cleanLine returns a text on one line, without what turns or hides letters, in at
+// most so many bytes.
+func cleanLine(text string, most int) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {
 			return -1
 		}
 		return r
-	}, strings.TrimSpace(label))
-	for len(label) > maxLabel {
-		r := []rune(label)
-		label = string(r[:len(r)-1])
+	}, strings.TrimSpace(text))
+	for len(text) > most {
+		_, n := utf8.DecodeLastRuneInString(text)
+		text = text[:len(text)-n]
 	}
-	return strings.TrimSpace(label)
+	return strings.TrimSpace(text)
 }
 
 // find returns the index of a credential that stands on its own, or errUnknownID:

@@ -46,7 +46,7 @@ func ticketHash(code string) string {
 }
 
 // issueTicket adds a ticket to the transaction.
-func (t *txn) issueTicket(a *account, actor string, valid time.Duration) (Ticket, error) {
+func (t *txn) issueTicket(a *account, o order, valid time.Duration) (Ticket, error) {
 	if valid == 0 {
 		valid = maxTicketLife
 	}
@@ -56,8 +56,8 @@ func (t *txn) issueTicket(a *account, actor string, valid time.Duration) (Ticket
 	code := make([]byte, 16)
 	rand.Read(code) // never fails
 	k := Ticket{Subject: a.Subject, Code: crockford.EncodeToString(code), Expires: t.now.Add(valid).UTC().Truncate(time.Second)}
-	t.put(key(kindTicket, ticketHash(k.Code)), encode(&ticketRecord{Subject: a.Subject, Actor: actor, Resets: a.Resets, Expires: k.Expires}), k.Expires)
-	t.event(Event{Kind: EventTicketIssued, Subject: a.Subject, Actor: actor})
+	t.put(key(kindTicket, ticketHash(k.Code)), encode(&ticketRecord{Subject: a.Subject, Actor: o.actor, Resets: a.Resets, Expires: k.Expires}), k.Expires)
+	t.event(o.event(EventTicketIssued))
 	return k, nil
 }
 

@@ -145,6 +145,12 @@ func (d *document) checkFrame(t *testing.T, language string) {
 func (d *document) checkForms(t *testing.T) {
 	t.Helper()
 	for _, form := range d.named("form") {
+		if attr(form, "method") == "get" && attr(form, "action") == "/.mfa/admin/" { // a search
+			if hidden(form, "form_token") {
+				t.Error("the search would put the form_token into the URL")
+			}
+			continue
+		}
 		if got := attr(form, "method"); got != "post" {
 			t.Errorf("method of a form: got %q; want post", got)
 		}
@@ -155,12 +161,12 @@ func (d *document) checkForms(t *testing.T) {
 			t.Errorf("the form for %s has no form_token", attr(form, "action"))
 		}
 	}
-	allowed := strings.Fields("code method saved set action ticket label return form_token everywhere purpose id replace password")
+	allowed := strings.Fields("code method saved set action ticket label return form_token everywhere purpose id replace password user reason seen q show")
 	for _, n := range d.all {
 		if name := attr(n, "name"); name != "" && n.Data != "meta" && !slices.Contains(allowed, name) {
 			t.Errorf("field %q: want one of %v", name, allowed)
 		}
-		if (n.Data == "input" && attr(n, "type") != "hidden" || n.Data == "textarea") && !d.labelled(n) {
+		if (n.Data == "input" && attr(n, "type") != "hidden" || n.Data == "textarea" || n.Data == "select") && !d.labelled(n) {
 			t.Errorf("<%s name=%q> has no label", n.Data, attr(n, "name"))
 		}
 	}
@@ -284,5 +290,11 @@ func hostile(v string) []state {
 		{"recovery-codes", f, RecoveryCodes{Codes: []string{v, v}, Set: v, Made: made}},
 		{"security", f, Security{Credentials: []Credential{{v, v, v, made, made}}, HasCodes: true, Continue: v}},
 		{"message", f, Message{Title: Text{Key: v}, Text: Text{Key: v, Args: []any{v}}, Link: v, Label: Text{Key: v}}},
+		{"admin-users", f, AdminUsers{Search: v, Users: []AdminEntry{{Name: v}}, Next: "/.mfa/admin/", Unknown: v}},
+		{"admin-user", f, AdminUser{AdminAccount: AdminAccount{Name: v, Credentials: []Credential{{v, v, v, made, made}}},
+			Actions: []string{"reset"}, History: []History{{Activity{v, v, v, v, made}, v, v}}}},
+		{"admin-order", f, AdminOrder{AdminAccount: AdminAccount{Name: v, Known: true, Credentials: []Credential{{v, v, v, made, made}}},
+			Action: "reset", Reason: v, Seen: v}},
+		{"admin-ticket", f, AdminTicket{Name: v, Link: v}},
 	}
 }

@@ -87,6 +87,7 @@ type Security struct {
 	CodesShown  bool       // the codes that are left can be shown
 	Activity    []Activity // the latest first
 	Optional    bool       // it can be switched off
+	Admin       bool       // the person may look after others
 	Proved      bool       // a proof for settings is fresh, so that forms need no detour
 	Continue    string     // local path back to the app
 }

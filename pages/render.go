@@ -24,6 +24,8 @@ var tried = []Page{
 	RecoveryCodes{Codes: []string{"0"}, First: true}, RecoveryCodes{},
 	Security{Credentials: []Credential{{}}, HasCodes: true}, Security{},
 	Message{Status: 1, Link: "/"}, Message{},
+	AdminUsers{Users: []AdminEntry{{}}, Next: "/", Unknown: "x"}, AdminUser{History: []History{{}}, Actions: []string{"reset"}},
+	AdminOrder{Action: "reset"}, AdminTicket{},
 }
 
 var factorTemplate = regexp.MustCompile(`^factor_([a-z0-9_]+)_(enrol|challenge)\.html$`)

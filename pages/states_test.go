@@ -98,7 +98,7 @@ func states() []state {
 	low.CodesLeft, low.Proved = 1, false
 	none := low
 	none.CodesLeft = 0
-	return []state{
+	return append(adminStates(), []state{
 		{"choose", f, Choose{Factors: []string{"totp"}, First: true}},
 		{"choose-several", f, Choose{Factors: []string{"totp", "webauthn"}}},
 		{"choose-ticket", f, Choose{TicketNeeded: true, First: true}},
@@ -136,7 +136,7 @@ func states() []state {
 			Text: Text{Key: "message.signed_out.text"}}},
 		{"message-signed-out", Frame{Site: "Intranet", Notice: Text{Key: "notice.signed_out"}}, Message{Status: 200, Title: Text{Key: "message.signed_out.title"},
 			Text: Text{Key: "message.signed_out.text"}, Link: "/", Label: Text{Key: "label.sign_in_again"}}},
-	}
+	}...)
 }
 
 func newSet(t *testing.T, o Options) *Set {

@@ -1,0 +1,108 @@
+package mfagate
+
+import (
+	"context"
+	"time"
+)
+
+// An order is what an administrator wants done to a user, and why.
+type order struct {
+	Subject
+	actor, reason string
+	app           string // the site where it was given; empty for root's own
+
+	allowed func(*txn, *account) error // asked within the commit; nil means yes
+}
+
+func (o order) event(kind string) Event {
+	return Event{Kind: kind, Subject: o.Subject, App: o.app, Actor: o.actor, Detail: o.reason}
+}
+
+func (o order) allow(t *txn, a *account) error {
+	if o.allowed == nil {
+		return nil
+	}
+	return o.allowed(t, a)
+}
+
+// administer runs f on the account of a user in one commit.
+func (g *Gate) administer(ctx context.Context, o order, f func(*txn, *account) error) error {
+	unlock := g.records.lock(o.Subject)
+	t, err := g.records.commit(ctx, func(t *txn) error {
+		a, err := t.existing(o.Subject)
+		if err != nil {
+			return err
+		}
+		if err := o.allow(t, a); err != nil {
+			return err
+		}
+		return f(t, a)
+	})
+	unlock()
+	if err == nil {
+		g.tell(ctx, t.events)
+	}
+	return err
+}
+
+func (g *Gate) reset(ctx context.Context, o order, valid time.Duration) (k Ticket, err error) {
+	err = g.administer(ctx, o, func(t *txn, a *account) error {
+		if _, err := t.endSessions(a); err != nil {
+			return err
+		}
+		for _, c := range a.Credentials {
+			for _, name := range c.Unique {
+				if err := t.remove(key(kindUnique, name)); err != nil {
+					return err
+				}
+			}
+		}
+		*a = account{Subject: a.Subject, Handle: a.Handle, Created: a.Created, LastProof: a.LastProof, TicketNeeded: true, Resets: a.Resets + 1}
+		t.putAccount(a)
+		t.event(o.event(EventReset))
+		if err := t.remove(attemptsKey(o.Subject)); err != nil {
+			return err
+		}
+		k, err = t.issueTicket(a, o, valid)
+		return err
+	})
+	return k, err
+}
+
+func (g *Gate) unlock(ctx context.Context, o order) error {
+	return g.administer(ctx, o, func(t *txn, _ *account) error {
+		t.event(o.event(EventUnlocked))
+		return t.remove(attemptsKey(o.Subject))
+	})
+}
+
+func (g *Gate) signOut(ctx context.Context, o order) (n int, err error) {
+	err = g.administer(ctx, o, func(t *txn, a *account) error {
+		if n, err = t.endSessions(a); err != nil {
+			return err
+		}
+		t.putAccount(a)
+		t.event(o.event(EventSignedOutAll))
+		return nil
+	})
+	return n, err
+}
+
+// issueTicket makes a ticket for somebody who may have no account yet.
+func (g *Gate) issueTicket(ctx context.Context, o order, valid time.Duration) (k Ticket, err error) {
+	t, err := g.records.commit(ctx, func(t *txn) error {
+		a, err := t.account(o.Subject)
+		if err != nil {
+			return err
+		}
+		if err := o.allow(t, a); err != nil {
+			return err
+		}
+		k, err = t.issueTicket(a, o, valid)
+		return err
+	})
+	if err == nil {
+		g.tell(ctx, t.events)
+	}
+	return k, err
+}

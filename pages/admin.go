@@ -1,0 +1,74 @@
+package pages
+
+import "time"
+
+// AdminUsers lists the users of a realm. GET /.mfa/admin/
+type AdminUsers struct {
+	Search string // the beginning of a name
+	Show   string // a filter: "none", "locked", "low", or "" for all
+	Users  []AdminEntry
+
+	Next    string // local path of the next page; empty at the end
+	Later   bool   // this is not the first page
+	Scanned bool   // there may be more on the next page, though this one is not full
+
+	Unknown string // a name that nobody has yet, and that could be given a ticket
+}
+
+// An AdminEntry is one line of AdminUsers.
+type AdminEntry struct {
+	Name                   string
+	Enrolled, FewCodes     bool
+	Factors, CodesLeft     int
+	LastProof, LockedUntil time.Time
+}
+
+// An AdminAccount is what a user has.
+type AdminAccount struct {
+	Name        string
+	Known       bool // the gate has met the user
+	Enrolled    bool
+	Credentials []Credential
+	CodesLeft   int
+	Sessions    int
+}
+
+// AdminUser is the page of one user. Its links lead to AdminOrder.
+type AdminUser struct {
+	AdminAccount
+	LastProof, LockedUntil time.Time // zero means never and not
+	Failed                 int       // wrong codes of the last day
+	TicketNeeded           bool      // for the next enrolment
+	History                []History // the latest first
+	Actions                []string  // of "unlock", "sign_out", "ticket", "reset"
+	LookOnly               bool      // the person is an auditor
+	Self                   bool      // it is their own page
+}
+
+// A History is one line of what happened to a user.
+type History struct {
+	Activity
+	Actor, Reason string // of an administrator
+}
+
+// AdminOrder says what an action does, and asks for the reason. Posts user, action,
+// reason and seen to /.mfa/admin/order.
+type AdminOrder struct {
+	AdminAccount
+	Action string
+	Reason string
+	Seen   string // names what was shown
+}
+
+// AdminTicket shows a ticket, once.
+type AdminTicket struct {
+	Name    string
+	Link    string
+	Expires time.Time
+	Reset   bool // it follows a reset
+}
+
+func (AdminUsers) template() string  { return "admin_users" }
+func (AdminUser) template() string   { return "admin_user" }
+func (AdminOrder) template() string  { return "admin_order" }
+func (AdminTicket) template() string { return "admin_ticket" }
