@@ -1,9 +1,13 @@
 package caddymodule
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -66,5 +70,41 @@ func TestGroupsOfAnybody(t *testing.T) {
 	g := serve(t, lines)
 	if got := g.get("/public", "X-Groups", "helpdesk").body; got != "groups=[]" {
 		t.Errorf("the app was told %q; want groups=[]", got)
+	}
+}
+
+// Whoever writes groups in one block and forgets them in another is told.
+func TestForgottenGroupsAreLogged(t *testing.T) {
+	const source = "user {http.vars.u}\n"
+	tests := []struct {
+		name, more string
+		warned     bool
+	}{
+		{"in each", "mfa /payroll/* {\n" + source + "groups {http.vars.g}\n}", false},
+		{"forgotten", "mfa /payroll/* {\n" + source + "}", true},
+		{"pages", "mfa_pages", true},
+	}
+	for _, test := range tests {
+		adapted, err := adapt("app.example.com {\nmfa {\n" + source + "groups {http.vars.g}\nadmins @helpdesk\n}\n" + test.more + "\n}\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var config caddy.Config
+		if err := json.Unmarshal(adapted, &config); err != nil {
+			t.Fatal(err)
+		}
+		ctx, err := caddy.ProvisionContext(&config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		app, err := ctx.AppIfConfigured("mfa")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		app.(*App).sites.logOpenEnrolment(slog.New(slog.NewTextHandler(&log, nil)))
+		if got := strings.Contains(log.String(), "write groups in each"); got != test.warned {
+			t.Errorf("%s: the log says %q; want a warning: %v", test.name, log.String(), test.warned)
+		}
 	}
 }

@@ -121,6 +121,7 @@ type site struct {
 	named     bool   // somebody named the realm
 	addresses []string
 	options   SiteOptions
+	groupless bool // the source of one of its handlers does not tell groups
 }
 
 // sites are those of one configuration.
@@ -151,6 +152,7 @@ func (all *sites) join(h *Handler) error {
 		return err
 	}
 	s.addAddresses(h.Addresses)
+	s.groupless = s.groupless || !h.tellsGroups()
 	return nil
 }
 
@@ -310,6 +312,10 @@ func (all *sites) logOpenEnrolment(logger *slog.Logger) {
 	defer all.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(all.byName)) {
 		from := all.shared(cmp.Or(all.byName[name].realm, all.realm, defaultRealm)).EnrollFrom
+		if all.byName[name].groupless && all.namesGroups(name) {
+			logger.Warn("first enrolment may need a ticket for everybody: admins or auditors name groups, and one of the site's blocks does not tell them; write groups in each", "site", name)
+			continue
+		}
 		if len(from) == 0 || from[0] == "open" {
 			logger.Info("first enrolment is open to whoever has a password", "site", name)
 		}

@@ -1,6 +1,9 @@
 package pages
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // AdminUsers lists the users of a realm. GET /.mfa/admin/
 type AdminUsers struct {
@@ -72,3 +75,6 @@ func (AdminUsers) template() string  { return "admin_users" }
 func (AdminUser) template() string   { return "admin_user" }
 func (AdminOrder) template() string  { return "admin_order" }
 func (AdminTicket) template() string { return "admin_ticket" }
+
+// ForOthers reports whether the page stands on the way to an AdminOrder.
+func (v *view) ForOthers() bool { return strings.HasPrefix(v.Return, "/.mfa/admin/") }

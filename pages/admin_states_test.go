@@ -35,6 +35,8 @@ func adminStates() []state {
 	again := order("reset")
 	again.Reason = "phone lost, seen in person"
 	admin := Security{Admin: true, HasCodes: true, CodesLeft: 9, CodesTotal: 10, CodesMade: made, Credentials: alice.Credentials}
+	onTheWay := f
+	onTheWay.Return = "/.mfa/admin/order?action=reset&user=alice"
 	const link = "https://intranet.example.com/.mfa/enroll?ticket=ZPEV17QCHENZ98SFR7C5QN1XHC"
 	return []state{
 		{"admin-users", f, users},
@@ -56,5 +58,6 @@ func adminStates() []state {
 		{"admin-ticket", f, AdminTicket{Name: "zoe", Link: link, Expires: made.Add(24 * time.Hour)}},
 		{"admin-ticket-reset", f, AdminTicket{Name: "alice", Link: link, Expires: made.Add(24 * time.Hour), Reset: true}},
 		{"security-admin", f, admin},
+		{"challenge-admin", onTheWay, Challenge{Method: "totp", Methods: []string{"totp"}, Purpose: "settings"}},
 	}
 }
