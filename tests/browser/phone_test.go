@@ -68,8 +68,8 @@ func (b *tab) scan(selector string) *phone {
 	if u.Scheme != "otpauth" || u.Host != "totp" || q.Get("issuer") != "Example Works" || len(q["secret"]) != 1 || len(q.Get("secret")) != 32 {
 		b.Fatalf("the QR code says %s; want an otpauth URL of Example Works with a secret of 160 bits", u.Redacted())
 	}
-	if label := strings.TrimPrefix(u.Path, "/"); !strings.HasPrefix(label, "Example Works:") || !strings.HasSuffix(label, "alice") {
-		b.Errorf("the QR code is labelled %q; want Example Works:alice", label)
+	if label := strings.TrimPrefix(u.Path, "/"); !strings.HasPrefix(label, "Example Works:") || !strings.HasSuffix(label, b.user) {
+		b.Errorf("the QR code is labelled %q; want Example Works:%s", label, b.user)
 	}
 	return &phone{secret: q.Get("secret")}
 }

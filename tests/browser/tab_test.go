@@ -38,6 +38,7 @@ type look struct {
 type tab struct {
 	*testing.T
 	look      look
+	user      string
 	server    *gatetest.Server
 	ctx       context.Context
 	downloads string
@@ -67,8 +68,8 @@ func open(t *testing.T, s *gatetest.Server, user string, l look) *tab {
 	t.Cleanup(cancel)
 	ctx, cancel := chromedp.NewContext(allocator)
 	t.Cleanup(cancel)
-	b := &tab{T: t, look: l, server: s, ctx: ctx, downloads: folder(t, "downloads")}
-	b.setUp(user)
+	b := &tab{T: t, look: l, user: user, server: s, ctx: ctx, downloads: folder(t, "downloads")}
+	b.setUp()
 	return b
 }
 
@@ -90,7 +91,7 @@ func folder(t *testing.T, name string) string {
 	return dir
 }
 
-func (b *tab) setUp(user string) {
+func (b *tab) setUp() {
 	b.Helper()
 	b.do(chromedp.Steps()) // starts it
 	language := b.look.language
@@ -99,7 +100,7 @@ func (b *tab) setUp(user string) {
 	}
 	b.check(call(b, network.Enable, network.EnableParams{}))
 	b.check(call(b, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{
-		"Authorization":   "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+gatetest.Password)),
+		"Authorization":   "Basic " + base64.StdEncoding.EncodeToString([]byte(b.user+":"+gatetest.Password)),
 		"Accept-Language": language,
 	}}))
 	b.check(call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: b.look.noScript}))
