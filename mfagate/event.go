@@ -37,6 +37,7 @@ const (
 	EventCodesSaved   = "codes_saved"
 	EventSignedOut    = "signed_out"
 	EventSignedOutAll = "signed_out_everywhere"
+	EventHelp         = "help" // somebody is stuck and has a case number
 	EventReset        = "reset"
 	EventUnlocked     = "unlocked"
 	EventTicketIssued = "ticket_issued"

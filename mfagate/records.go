@@ -21,7 +21,7 @@ type Records struct {
 	shared bool
 	cache  cache
 
-	pending allowance // of sessions without a proof
+	pending, cases allowance // sessions without a proof, and case numbers
 
 	// keyed serialises the commits of one user within this process, so that
 	// parallel requests wait for one another rather than run into conflicts.
@@ -45,7 +45,7 @@ func OpenRecords(ctx context.Context, s storage.Store) (*Records, error) {
 	if err := checkFormat(ctx, s); err != nil {
 		return nil, err
 	}
-	r := &Records{store: s}
+	r := &Records{store: s, pending: allowance{max: maxPending}, cases: allowance{max: maxCases}}
 	if sh, ok := s.(storage.Shared); ok {
 		r.shared = sh.Shared()
 	}

@@ -35,6 +35,7 @@ var routes = map[string]route{
 	"enroll":         {"GET": (*visit).getChoose, "POST": (*visit).postChoose},
 	"enroll/*":       {"GET": (*visit).getEnrol, "POST": (*visit).postEnrol},
 	"recovery-codes": {"GET": (*visit).getCodes, "POST": (*visit).postCodes},
+	"help":           {"GET": (*visit).getHelp, "POST": (*visit).postHelp},
 	"disable":        {"GET": (*visit).getDisable, "POST": (*visit).postDisable},
 	"sign-out":       {"GET": (*visit).getSignOut, "POST": (*visit).postSignOut},
 }

@@ -31,6 +31,7 @@ type session struct {
 	Settings time.Time `json:"settings,omitzero"`  // last proof made for a change of settings
 	Recovery bool      `json:"recovery,omitempty"` // that proof was a recovery code
 	Hold     bool      `json:"hold,omitempty"`     // until the recovery codes are saved
+	Case     string    `json:"case,omitempty"`     // number given to a person who is stuck
 	Ticket   string    `json:"ticket,omitempty"`   // hash of the ticket that admits an enrolment
 
 	Want requirement `json:"want,omitzero"` // what the last stopped request needed

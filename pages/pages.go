@@ -97,6 +97,11 @@ type Credential struct {
 	Created, Used     time.Time
 }
 
+// Help is for somebody who is stuck. Posts to /.mfa/help for a case number.
+type Help struct {
+	Case string // empty before
+}
+
 // Disable asks for switching off. Posts password to /.mfa/disable.
 type Disable struct {
 	Required bool // the site wants a second factor: say so, and ask nothing
@@ -123,5 +128,6 @@ func (Enrol) template() string         { return "enrol" }
 func (Challenge) template() string     { return "challenge" }
 func (RecoveryCodes) template() string { return "recovery_codes" }
 func (Security) template() string      { return "security" }
+func (Help) template() string          { return "help" }
 func (Disable) template() string       { return "disable" }
 func (Message) template() string       { return "message" }

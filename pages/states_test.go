@@ -122,6 +122,8 @@ func states() []state {
 		{"challenge-recovery-only", f, Challenge{Method: "recovery", Methods: []string{"recovery"}}},
 		{"security", f, security},
 		{"security-optional", f, optional},
+		{"help", f, Help{}},
+		{"help-case", f, Help{Case: "K7QF-3M2A"}},
 		{"disable", f, Disable{Password: true}},
 		{"disable-wrong", wrong("error.password_wrong"), Disable{Password: true}},
 		{"disable-no-password", f, Disable{}},
