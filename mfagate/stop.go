@@ -16,14 +16,9 @@ const (
 // stop answers a request that may not pass yet. Only a navigation is noted, so
 // that a background request does not take the place of the page that the person
 // wanted.
-func (v *visit) stop() {
-	a, err := v.account()
-	if err != nil {
-		v.refuse(err)
-		return
-	}
+func (v *visit) stop(verdict Verdict) {
 	if upgrade(v.r) || !navigation(v.r) {
-		v.unauthorized(v.stopState(a))
+		v.unauthorized(verdict)
 		return
 	}
 	back := v.wanted()
@@ -38,17 +33,11 @@ func (v *visit) stop() {
 	switch {
 	case v.sess.Hold:
 		v.stopForCodes(back)
-	case a.enrolled(v.gate.recoveryName()):
-		v.redirect(page("challenge", back))
-	default:
+	case verdict == Enrol:
 		v.redirect(page("enroll", back))
+	default:
+		v.redirect(page("challenge", back))
 	}
-}
-
-// stopEnded answers a request whose session ended just before it could pass.
-func (v *visit) stopEnded() {
-	v.sess, v.live, v.token = nil, nil, ""
-	v.stop()
 }
 
 // stopForCodes leads back to the recovery codes that were not saved: a new set,
@@ -84,7 +73,11 @@ func (v *visit) stopState(a *account) string {
 
 // unauthorized tells a program what is missing, without a redirect that it would
 // take for an answer of the app.
-func (v *visit) unauthorized(state string) {
+func (v *visit) unauthorized(verdict Verdict) {
+	state := stateChallenge
+	if verdict == Enrol {
+		state = stateEnroll
+	}
 	p := problem{
 		Type: "urn:mfagate:problem:" + state, Title: http.StatusText(http.StatusUnauthorized),
 		Status: http.StatusUnauthorized, URL: Prefix + "challenge", State: state,
