@@ -111,6 +111,8 @@ func apiError(err error) error {
 		return err
 	case errors.Is(err, mfagate.ErrUnknownUser):
 		return failed(http.StatusNotFound, err)
+	case errors.Is(err, mfagate.ErrEnrolled):
+		return failed(http.StatusConflict, err)
 	}
 	return failed(http.StatusInternalServerError, err)
 }
@@ -136,7 +138,8 @@ type userList struct {
 }
 
 type realmList struct {
-	Realms []string `json:"realms"`
+	Realms     []string `json:"realms"`     // that have users
+	Configured []string `json:"configured"` // that sites have
 }
 
 // listRealms lists the realms that have users.
@@ -145,7 +148,7 @@ func listRealms(a administration, r *http.Request) (any, error) {
 	if realms == nil {
 		realms = []string{}
 	}
-	return realmList{realms}, err
+	return realmList{realms, a.app.sites.realms()}, err
 }
 
 // listUsers lists users of a realm in order of name: GET /mfa/users?realm=&after=&limit=

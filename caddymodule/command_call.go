@@ -36,8 +36,32 @@ func (l commandLine) address() (string, error) {
 }
 
 // path returns the route of the user in the admin API.
-func (l commandLine) path(action string) string {
-	return "/mfa/users/" + url.PathEscape(l.String("realm")) + "/" + url.PathEscape(l.Arg(0)) + action
+func (l commandLine) path(realm, action string) string {
+	return "/mfa/users/" + url.PathEscape(realm) + "/" + url.PathEscape(l.Arg(0)) + action
+}
+
+// ofUser asks the running server for something of the user who is named.
+func (l commandLine) ofUser(method, action string, in, out any) error {
+	realm, err := l.realm()
+	if err != nil {
+		return err
+	}
+	return l.call(method, l.path(realm, action), in, out)
+}
+
+// realm is the one that was named, or the only one that the sites have.
+func (l commandLine) realm() (string, error) {
+	if realm := l.String("realm"); realm != "" {
+		return realm, nil
+	}
+	var list realmList
+	if err := l.call(http.MethodGet, "/mfa/realms", nil, &list); err != nil {
+		return "", err
+	}
+	if len(list.Configured) == 1 {
+		return list.Configured[0], nil
+	}
+	return "", usageError("there are several realms, so say which by --realm: " + strings.Join(list.Configured, ", "))
 }
 
 // call asks the running server. in may be nil; out takes the answer.
@@ -85,7 +109,11 @@ func explain(address string, err error) error {
 // users asks for all users of the realm, or of all realms.
 func (l commandLine) users() ([]mfagate.UserStatus, error) {
 	if !l.Bool("all") {
-		return l.usersOf(l.String("realm"))
+		realm, err := l.realm()
+		if err != nil {
+			return nil, err
+		}
+		return l.usersOf(realm)
 	}
 	var list realmList
 	if err := l.call(http.MethodGet, "/mfa/realms", nil, &list); err != nil {
@@ -131,7 +159,7 @@ func (l commandLine) ticket(action string, o orderBody) error {
 	}
 	o.Valid = caddy.Duration(valid)
 	var t issuedTicket
-	if err := l.call(http.MethodPost, l.path(action), o, &t); err != nil {
+	if err := l.ofUser(http.MethodPost, action, o, &t); err != nil {
 		return err
 	}
 	if base != "" {
@@ -157,7 +185,11 @@ func (l commandLine) confirm(question string) error {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
 		return usageError("this cannot be undone, and there is nobody to ask: give --yes")
 	}
-	fmt.Fprintf(os.Stderr, question+" [y/N] ", l.Arg(0), l.String("realm"))
+	realm, err := l.realm()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, question+" [y/N] ", l.Arg(0), realm)
 	answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
 	if err != nil && err != io.EOF {
 		return fmt.Errorf("reading the answer: %w", err)

@@ -16,9 +16,10 @@ const (
 	browserLife = 180 * 24 * time.Hour
 )
 
-// An account is all that is kept of a user, in one record: so whatever happens
-// to a user's factors, codes and sessions happens in one swap of one version,
-// and no two requests can both consume the same thing.
+// An account is what a user can prove and which sessions that has made, in one
+// record: so whatever happens to a user's factors and codes happens in one swap of
+// one version, and no two requests can both consume the same thing. Attempts,
+// tickets and events are records of their own, changed in the same commits.
 type account struct {
 	versioned
 	Subject

@@ -1,10 +1,6 @@
 package mfagate
 
-import (
-	"net/http"
-
-	"github.com/mfagate/caddy-mfagate/pages"
-)
+import "net/http"
 
 // States of a visit, as the API names them.
 const (
@@ -78,26 +74,15 @@ func (v *visit) unauthorized(verdict Verdict) {
 	if verdict == Enrol {
 		state = stateEnroll
 	}
-	p := problem{
-		Type: "urn:mfagate:problem:" + state, Title: http.StatusText(http.StatusUnauthorized),
-		Status: http.StatusUnauthorized, URL: Prefix + "challenge", State: state,
-		Detail: v.gate.pages.Text(v.language(), pages.Text{Key: "problem." + state}),
-	}
-	if state == stateEnroll {
-		p.URL = Prefix + "enroll"
-	}
-	v.w.Header().Set("WWW-Authenticate", challengeHeader(v.realm, p.URL))
-	v.json(http.StatusUnauthorized, "application/problem+json", p)
+	v.problemIn(fault{status: http.StatusUnauthorized, name: state}, state)
 }
 
 // state tells where the visit's user stands.
 func (v *visit) state(a *account) string {
-	switch {
-	case v.sess != nil && v.sess.satisfies(v.sess.Want.policy(), v.now):
+	if v.sess != nil && v.sess.satisfies(v.sess.Want.policy(), v.now) {
 		return stateVerified
-	default:
-		return v.stopState(a)
 	}
+	return v.stopState(a)
 }
 
 // stateOrEmpty is the state for an error answer, empty if nobody can tell.

@@ -122,6 +122,7 @@ func states() []state {
 		{"challenge-recovery-only", f, Challenge{Method: "recovery", Methods: []string{"recovery"}}},
 		{"security", f, security},
 		{"security-optional", f, optional},
+		{"sign-out", f, SignOut{}},
 		{"help", f, Help{}},
 		{"help-case", f, Help{Case: "K7QF-3M2A"}},
 		{"disable", f, Disable{Password: true}},
