@@ -201,7 +201,8 @@ func TestWebhookErrorsHideTheURL(t *testing.T) {
 func TestWebhookOfAGateway(t *testing.T) {
 	r := newReceiver(t)
 	r.hang = make(chan struct{})
-	g := serveAdmin(t, "PASSWORD\nmfa")
+	g := newGateway(t)
+	g.socket = filepath.Join(g.dir, "admin.sock")
 	g.file("webhook.key", hookSecret+"\n")
 	global := fmt.Sprintf("webhook %s {\nsecret {file.DIR/webhook.key}\n}", r.URL)
 	if err := g.load(global, "PASSWORD\nmfa"); err != nil {
