@@ -25,6 +25,8 @@ func init() {
 //	    support         <text> [<url>]
 //	    theme           <dir>
 //	    languages       <tags...>
+//	    retention       <duration>
+//	    webhook         <url> { ... }
 //	    profile         nist
 //	}
 func parseApp(d *caddyfile.Dispenser, prev any) (any, error) {
@@ -46,6 +48,8 @@ func parseApp(d *caddyfile.Dispenser, prev any) (any, error) {
 		"support":        {parse: app.parseSupport},
 		"theme":          text(&app.Theme, "the path of a folder"),
 		"languages":      words(&app.Languages, "tags of languages, such as en de"),
+		"retention":      duration(&app.Retention, leastRetention, mostRetention, "180d"),
+		"webhook":        {parse: app.parseWebhook},
 		"profile":        choice(&app.Profile, profileNIST),
 	}.parse(d, guests{})
 	if err != nil {

@@ -53,6 +53,8 @@ func addCommands(cmd *cobra.Command) {
 		newCommand("unlock <user>", "Forgets the wrong codes that a user typed", 1, cmdUnlock),
 		signOutCommand(),
 		enrollCommand(),
+		auditCommand(),
+		reportCommand(),
 	)
 }
 

@@ -66,10 +66,6 @@ func (l commandLine) realm() (string, error) {
 
 // call asks the running server. in may be nil; out takes the answer.
 func (l commandLine) call(method, path string, in, out any) error {
-	address, err := l.address()
-	if err != nil {
-		return usageError(err.Error())
-	}
 	var body io.Reader
 	if in != nil {
 		encoded, err := json.Marshal(in)
@@ -78,15 +74,28 @@ func (l commandLine) call(method, path string, in, out any) error {
 		}
 		body = bytes.NewReader(encoded)
 	}
-	resp, err := caddycmd.AdminAPIRequest(address, method, path, nil, body)
+	answer, err := l.open(method, path, body)
 	if err != nil {
-		return explain(address, err)
+		return err
 	}
-	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-		return fmt.Errorf("reading the answer of %s: %w", address, err)
+	defer answer.Close()
+	if err := json.NewDecoder(answer).Decode(out); err != nil {
+		return fmt.Errorf("reading the server's answer: %w", err)
 	}
 	return nil
+}
+
+// open asks the running server; whoever calls it closes the answer.
+func (l commandLine) open(method, path string, body io.Reader) (io.ReadCloser, error) {
+	address, err := l.address()
+	if err != nil {
+		return nil, usageError(err.Error())
+	}
+	resp, err := caddycmd.AdminAPIRequest(address, method, path, nil, body)
+	if err != nil {
+		return nil, explain(address, err)
+	}
+	return resp.Body, nil
 }
 
 // explain turns an error of Caddy's client into what the server said, or into

@@ -153,7 +153,7 @@ func (g *Gate) Events(ctx context.Context, s Subject, limit int) ([]Event, error
 // administer runs f on the account of a user in one commit.
 func (g *Gate) administer(ctx context.Context, s Subject, f func(*txn, *account) error) error {
 	unlock := g.records.lock(s)
-	t, err := g.records.commit(ctx, func(t *txn) error {
+	t, err := g.commit(ctx, func(t *txn) error {
 		a, err := t.existing(s)
 		if err != nil {
 			return err
@@ -218,7 +218,7 @@ func (g *Gate) SignOut(ctx context.Context, actor string, s Subject) (n int, err
 // IssueTicket makes a ticket for the first enrolment of a user, whom the gate
 // need not have seen before; for one who is enrolled it is [ErrEnrolled]. A valid of zero means 24 hours, the most.
 func (g *Gate) IssueTicket(ctx context.Context, actor string, s Subject, valid time.Duration) (k Ticket, err error) {
-	t, err := g.records.commit(ctx, func(t *txn) error {
+	t, err := g.commit(ctx, func(t *txn) error {
 		a, err := t.account(s)
 		if err != nil {
 			return err

@@ -34,6 +34,10 @@ type Config struct {
 	// goroutines.
 	OnEvent func(context.Context, Event)
 
+	// Retention is how long events are kept, counted from when they are made;
+	// zero means 365 days, the least is one day.
+	Retention time.Duration
+
 	Logger *slog.Logger // nil discards
 }
 
@@ -126,6 +130,8 @@ type Gate struct {
 	support  pages.Support
 	onEvent  func(context.Context, Event)
 	log      *slog.Logger
+
+	retention time.Duration // zero: the usual
 }
 
 var factorName = regexp.MustCompile(`^[a-z0-9_]+$`)
@@ -135,9 +141,13 @@ func New(c Config) (*Gate, error) {
 	if c.Records == nil || len(c.Factors) == 0 {
 		return nil, errors.New("mfagate: records and at least one factor are required")
 	}
+	if c.Retention != 0 && c.Retention < leastRetention {
+		return nil, fmt.Errorf("mfagate: retention %s: want at least %s", c.Retention, leastRetention)
+	}
 	g := &Gate{
 		records: c.Records, factors: c.Factors, recovery: c.Recovery, pages: c.Pages,
 		issuer: c.Issuer, support: c.Support, onEvent: c.OnEvent, log: c.Logger,
+		retention: c.Retention,
 	}
 	names := make(map[string]bool)
 	for _, f := range g.all() {

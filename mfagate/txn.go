@@ -24,6 +24,8 @@ type txn struct {
 	index   map[string]int // of changes
 	events  []Event
 	renewed [2]string // hashes of the tokens before and after a renewal
+
+	retention time.Duration // of the events; zero: the usual
 }
 
 func newTxn(ctx context.Context, s storage.Store) *txn {

@@ -41,7 +41,7 @@ func (v *visit) commit(f func(*txn) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), maxCommit)
 	defer cancel()
 	unlock := v.gate.records.lock(v.Subject)
-	t, err := v.gate.records.commit(ctx, f)
+	t, err := v.gate.commit(ctx, f)
 	unlock()
 	if err != nil {
 		return err
