@@ -42,13 +42,13 @@ func (g *gateway) events(query url.Values) (kinds []string) {
 func TestAdminEvents(t *testing.T) {
 	g := serveAdmin(t, "PASSWORD\nmfa")
 	enrol(g)
-	for _, name := range []string{"bob", "ALICE"} {
-		if got := g.admin("POST", "/mfa/users/default/"+name+"/tickets", "{}"); got.status != 200 {
-			t.Fatalf("ticket = %d %s", got.status, got.body)
+	for _, path := range []string{"bob/tickets", "ALICE/unlock"} {
+		if got := g.admin("POST", "/mfa/users/default/"+path, "{}"); got.status != 200 {
+			t.Fatalf("%s = %d %s", path, got.status, got.body)
 		}
 	}
-	alices := []string{"alice enrolled", "alice codes_made", "alice ticket_issued"}
-	all := []string{"alice enrolled", "alice codes_made", "bob ticket_issued", "alice ticket_issued"}
+	alices := []string{"alice enrolled", "alice codes_made", "alice unlocked"}
+	all := []string{"alice enrolled", "alice codes_made", "bob ticket_issued", "alice unlocked"}
 	tests := []struct {
 		query string
 		want  []string

@@ -90,7 +90,7 @@ func TestRetention(t *testing.T) {
 			if err := gate.Unlock(t.Context(), "root", aliceSubject); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := gate.IssueTicket(t.Context(), "root", aliceSubject, 0); err != nil {
+			if _, err := gate.SignOut(t.Context(), "root", aliceSubject); err != nil {
 				t.Fatal(err)
 			}
 			for prefix, n := range map[string]int{"event/": 3, "userevent/": 3} {
