@@ -36,6 +36,9 @@ const (
 	EventUnlocked     = "unlocked"
 	EventTicketIssued = "ticket_issued"
 	EventTicketUsed   = "ticket_used"
+
+	EventAddressChanged = "address_changed" // to which notices go
+	EventNoticeFailed   = "notice_failed"   // a notice was given up
 )
 
 // retention is how long events are kept.
