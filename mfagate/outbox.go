@@ -63,9 +63,12 @@ func (t *txn) putNotice(n outgoing, due time.Time) string {
 	return k
 }
 
-// moveNotice puts a notice off.
+// moveNotice puts a notice off that the transaction has read.
 func (t *txn) moveNotice(from string, n outgoing, due time.Time) (to string, err error) {
-	return t.putNotice(n, due), t.remove(from)
+	if to = t.putNotice(n, due); to == from {
+		return to, nil
+	}
+	return to, t.remove(from)
 }
 
 // startOutbox begins to send. It ends with stop, or when the records are closed.
