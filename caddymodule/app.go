@@ -43,6 +43,13 @@ type App struct {
 	// The recovery codes that people get. Default: ten.
 	RecoveryCodes *RecoveryCodes `json:"recovery_codes,omitempty"`
 
+	// What brings messages to people.
+	SendersRaw caddy.ModuleMap `json:"senders,omitempty" caddy:"namespace=mfa.senders"`
+
+	// People are told by e-mail what happened to their account. Default: they are
+	// not.
+	Notify *Notify `json:"notify,omitempty"`
+
 	// Whom a person asks who is stuck.
 	Support *Support `json:"support,omitempty"`
 
@@ -59,6 +66,7 @@ type App struct {
 	resource *resource
 	factors  []mfagate.Factor
 	recovery mfagate.Recovery
+	senders  map[string]SenderProvider
 	pages    *pages.Set
 	gate     func() (*mfagate.Gate, error)
 	ctx      caddy.Context
@@ -91,7 +99,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	a.events = events.(*caddyevents.App)
-	for _, load := range []func(caddy.Context) error{a.loadFactors, a.loadRecovery, a.loadPages, a.loadStore} {
+	for _, load := range []func(caddy.Context) error{a.loadFactors, a.loadRecovery, a.loadSenders, a.loadPages, a.loadStore} {
 		if err := load(ctx); err != nil {
 			return err
 		}
@@ -179,7 +187,14 @@ func (a *App) newGate() (*mfagate.Gate, error) {
 	if a.Support != nil {
 		config.Support = pages.Support{Text: a.Support.Text, URL: a.Support.URL}
 	}
-	return mfagate.New(config)
+	if err := a.notifyBy(&config); err != nil {
+		return nil, err
+	}
+	gate, err := mfagate.New(config)
+	if err == nil {
+		a.endWithConfig(gate)
+	}
+	return gate, err
 }
 
 // emit tells Caddy's event handlers and the log of e. Events of a configuration
@@ -200,6 +215,7 @@ func (a *App) Start() error {
 		return err
 	}
 	a.sites.logOpenEnrolment(a.logger)
+	a.logUnnotified()
 	return nil
 }
 

@@ -61,9 +61,13 @@ func (g *Gate) letter(n outgoing) letter {
 	say := func(name string, args ...any) string {
 		return g.pages.Text(n.Language, pages.Text{Key: "notice_mail." + name, Args: args})
 	}
+	site := fact(n.App, maxFact)
+	if _, host, ok := strings.Cut(site, "://"); ok {
+		site = host // people know it as that
+	}
 	app := fact(g.issuer, maxFact)
 	if app == "" {
-		app = fact(n.App, maxFact)
+		app = site
 	}
 	l := letter{
 		Language: g.pages.Offered(n.Language),
@@ -79,7 +83,7 @@ func (g *Gate) letter(n outgoing) letter {
 	}
 	l.Facts = append(l.Facts, say("time", n.Time))
 	for _, f := range []struct{ name, value string }{
-		{"app", fact(n.App, maxFact)}, {"factor", g.factorLabel(n)}, {"label", label(n.Label)}, {"remote", fact(n.Remote, maxFact)},
+		{"app", site}, {"factor", g.factorLabel(n)}, {"label", label(n.Label)}, {"remote", fact(n.Remote, maxFact)},
 	} {
 		if f.value != "" {
 			l.Facts = append(l.Facts, say(f.name, f.value))
