@@ -131,6 +131,22 @@ func TestNotifyServerHangs(t *testing.T) {
 	}
 }
 
+// What was probably forgotten is in the log.
+func TestNotifyForgotten(t *testing.T) {
+	for global, want := range map[string]string{
+		"profile nist": "4.2.3",
+		"sender smtp localhost {\nfrom mfa@example.com\n}": "nothing is sent",
+	} {
+		g := newGateway(t)
+		if err := g.load(global, "PASSWORD\nmfa"); err != nil {
+			t.Fatal(err)
+		}
+		if log, err := os.ReadFile(g.dir + "/log"); err != nil || !strings.Contains(string(log), want) {
+			t.Errorf("%s: log = %s, %v; want a line with %q", global, log, err, want)
+		}
+	}
+}
+
 // A password that is not there stops the start, and is no fault for "caddy
 // validate", which may run without the server's environment.
 func TestNotifyPassword(t *testing.T) {

@@ -12,10 +12,12 @@ import (
 const noticeRecoveryUsed = "recovery_used"
 
 // noticePause is how long after a notice nothing more is told of the same kind:
-// guessing and reloading a page must not fill anybody's mailbox.
+// guessing and reloading a page must not fill anybody's mailbox, nor two sites of
+// a realm that tell different addresses.
 var noticePause = map[string]time.Duration{
-	EventLocked:    day,
-	EventCodesMade: 10 * time.Minute,
+	EventLocked:         day,
+	EventCodesMade:      10 * time.Minute,
+	EventAddressChanged: day,
 }
 
 // noticeKind tells what the person is told of an event, or "" for nothing (NIST
@@ -135,7 +137,7 @@ func (v *visit) reach(t *txn, s session, a *account) {
 		email = v.identity.Email
 	}
 	email, ok := address(email)
-	if !ok || email == a.Email {
+	if !ok || strings.EqualFold(email, a.Email) {
 		return
 	}
 	if a.Email != "" {

@@ -157,9 +157,22 @@ func wantSubjects(t *testing.T, what string, got []mail, want ...string) {
 	}
 }
 
+// keeping remembers all that was sent.
+type keeping struct {
+	postOffice
+	all strings.Builder
+}
+
+func (k *keeping) Send(ctx context.Context, to string, m mfagate.Message) error {
+	k.mu.Lock()
+	fmt.Fprintln(&k.all, to, m)
+	k.mu.Unlock()
+	return k.postOffice.Send(ctx, to, m)
+}
+
 func TestNotices(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		office := new(postOffice)
+		office := new(keeping)
 		w := newNotifying(t, nil, office)
 		alice := w.mailed("alice").enrol("/")
 		got := office.delivered()
@@ -197,13 +210,44 @@ func TestNotices(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantSubjects(t, "sign-out by root", office.delivered(), mailSignOut)
-		if _, err := w.gate.Reset(t.Context(), "root", mfagate.Subject{Realm: "default", Name: "alice"}, "internal remark", 0); err != nil {
+		ticket, err := w.gate.Reset(t.Context(), "root", mfagate.Subject{Realm: "default", Name: "alice"}, "internal remark", 0)
+		if err != nil {
 			t.Fatal(err)
 		}
 		got = office.delivered()
 		wantSubjects(t, "reset", got, mailReset)
 		if strings.Contains(got[0].Text+got[0].HTML, "internal remark") || strings.Contains(got[0].Text, "root") {
 			t.Errorf("the mail tells what is for the history only: %s", got[0].Text)
+		}
+		secrets := append(slices.Clone(alice.codes), alice.secret, ticket.Code, "ticket=", "/.mfa/")
+		for _, token := range alice.cookies {
+			secrets = append(secrets, token)
+		}
+		for _, s := range secrets {
+			if s == "" || strings.Contains(office.all.String(), s) {
+				t.Errorf("a mail holds %q", s)
+			}
+		}
+	})
+}
+
+// Codes that are made again and again are told once in ten minutes.
+func TestNoticeOfManySets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		office := new(postOffice)
+		w := newNotifying(t, nil, office)
+		alice := w.mailed("alice").enrol("/")
+		office.delivered()
+		for _, want := range [][]string{{mailCodes}, nil, {mailCodes}} {
+			alice.settings()
+			for range 3 {
+				alice.get("/.mfa/").want(200)
+				alice.post("/.mfa/recovery-codes", "action", "new").want(303)
+				alice.get("/.mfa/recovery-codes").want(200)
+				alice.post("/.mfa/recovery-codes", "saved", "yes", "set", alice.set()).want(303)
+			}
+			wantSubjects(t, "three sets", office.delivered(), want...)
+			time.Sleep(5 * time.Minute)
 		}
 	})
 }
