@@ -45,6 +45,13 @@ type App struct {
 	// The recovery codes that people get. Default: ten.
 	RecoveryCodes *RecoveryCodes `json:"recovery_codes,omitempty"`
 
+	// What brings messages to people.
+	SendersRaw caddy.ModuleMap `json:"senders,omitempty" caddy:"namespace=mfa.senders"`
+
+	// People are told by e-mail what happened to their account. Default: they are
+	// not.
+	Notify *Notify `json:"notify,omitempty"`
+
 	// Whom a person asks who is stuck.
 	Support *Support `json:"support,omitempty"`
 
@@ -68,6 +75,7 @@ type App struct {
 	hook     *hook // nil: there is no webhook
 	factors  []mfagate.Factor
 	recovery mfagate.Recovery
+	senders  map[string]SenderProvider
 	pages    *pages.Set
 	gate     func() (*mfagate.Gate, error)
 	ctx      caddy.Context
@@ -100,7 +108,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	a.events = events.(*caddyevents.App)
-	for _, load := range []func(caddy.Context) error{a.loadFactors, a.loadRecovery, a.loadPages, a.loadStore, a.loadWebhook} {
+	for _, load := range []func(caddy.Context) error{a.loadFactors, a.loadRecovery, a.loadSenders, a.loadPages, a.loadStore, a.loadWebhook} {
 		if err := load(ctx); err != nil {
 			return err
 		}
@@ -195,7 +203,14 @@ func (a *App) newGate() (*mfagate.Gate, error) {
 	if a.Support != nil {
 		config.Support = pages.Support{Text: a.Support.Text, URL: a.Support.URL}
 	}
-	return mfagate.New(config)
+	if err := a.notifyBy(&config); err != nil {
+		return nil, err
+	}
+	gate, err := mfagate.New(config)
+	if err == nil {
+		a.endWithConfig(gate)
+	}
+	return gate, err
 }
 
 // emit tells the counters, the webhook, Caddy's event handlers and the log of e. Events of a configuration
@@ -218,6 +233,7 @@ func (a *App) Start() error {
 		return err
 	}
 	a.sites.logOpenEnrolment(a.logger)
+	a.logUnnotified()
 	return nil
 }
 

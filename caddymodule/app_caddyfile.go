@@ -22,6 +22,8 @@ func init() {
 //	    realm           <name>
 //	    factor          <name> ...
 //	    recovery_codes  off|{ ... }
+//	    sender          <name> ...
+//	    notify          [{ ... }]
 //	    support         <text> [<url>]
 //	    theme           <dir>
 //	    languages       <tags...>
@@ -45,6 +47,8 @@ func parseApp(d *caddyfile.Dispenser, prev any) (any, error) {
 		"realm":          text(&app.Realm, "a name, such as intranet"),
 		"factor":         {parse: app.parseFactor, many: true},
 		"recovery_codes": {parse: app.parseRecovery},
+		"sender":         {parse: app.parseSender, many: true},
+		"notify":         {parse: app.parseNotify},
 		"support":        {parse: app.parseSupport},
 		"theme":          text(&app.Theme, "the path of a folder"),
 		"languages":      words(&app.Languages, "tags of languages, such as en de"),

@@ -106,7 +106,8 @@ func TestOptionsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, block := range []string{"app.example.com {\nmfa {\nno_such_option\n}\n}", "{\nmfa {\nno_such_option\n}\n}", "{\nmfa {\nfactor totp {\nno_such_option\n}\n}\n}", "{\nmfa {\nwebhook https://x.example {\nno_such_option\n}\n}\n}"} {
+	for _, block := range []string{"app.example.com {\nmfa {\nno_such_option\n}\n}", "{\nmfa {\nno_such_option\n}\n}", "{\nmfa {\nfactor totp {\nno_such_option\n}\n}\n}",
+		"{\nmfa {\nsender smtp localhost {\nno_such_option\n}\n}\n}", "{\nmfa {\nwebhook https://x.example {\nno_such_option\n}\n}\n}", "{\nmfa {\nnotify {\nno_such_option\n}\n}\n}"} {
 		_, err := adapt(block)
 		if err == nil {
 			t.Fatal("an unknown option was taken")

@@ -34,6 +34,10 @@ type account struct {
 	TicketNeeded bool         `json:"ticket_needed,omitempty"` // for the next enrolment
 	LastProof    time.Time    `json:"last_proof,omitzero"`
 	Resets       int          `json:"resets,omitempty"` // counts resets: tickets of before are void
+
+	Email    string               `json:"email,omitempty"`    // as the source told it last
+	Language string               `json:"language,omitempty"` // of the last page
+	Told     map[string]time.Time `json:"told,omitempty"`     // when, by kind of notice, of those that are not told each time
 }
 
 type sessionRef struct {

@@ -153,13 +153,13 @@ func (g *Gate) Events(ctx context.Context, s Subject, limit int) ([]Event, error
 // administer runs f on the account of a user in one commit.
 func (g *Gate) administer(ctx context.Context, s Subject, f func(*txn, *account) error) error {
 	unlock := g.records.lock(s)
-	t, err := g.commit(ctx, func(t *txn) error {
+	t, err := g.commit(ctx, g.noticed(func(t *txn) error {
 		a, err := t.existing(s)
 		if err != nil {
 			return err
 		}
 		return f(t, a)
-	})
+	}))
 	unlock()
 	if err == nil {
 		g.tell(ctx, t.events)
@@ -182,7 +182,10 @@ func (g *Gate) Reset(ctx context.Context, actor string, s Subject, reason string
 				}
 			}
 		}
-		*a = account{Subject: a.Subject, Handle: a.Handle, Created: a.Created, LastProof: a.LastProof, TicketNeeded: true, Resets: a.Resets + 1}
+		*a = account{
+			Subject: a.Subject, Handle: a.Handle, Created: a.Created, LastProof: a.LastProof, TicketNeeded: true, Resets: a.Resets + 1,
+			Email: a.Email, Language: a.Language,
+		}
 		t.putAccount(a)
 		t.event(Event{Kind: EventReset, Subject: s, Actor: actor, Detail: reason})
 		if err := t.remove(attemptsKey(s)); err != nil {

@@ -43,6 +43,9 @@ const (
 	EventUnlocked     = "unlocked"
 	EventTicketIssued = "ticket_issued"
 	EventTicketUsed   = "ticket_used"
+
+	EventAddressChanged = "address_changed" // to which notices go
+	EventNoticeFailed   = "notice_failed"   // a notice was given up
 )
 
 // How long events are kept.

@@ -38,6 +38,16 @@ type Config struct {
 	// zero means 365 days, the least is one day.
 	Retention time.Duration
 
+	// Notify, if not nil, brings notices to people of what happened to their
+	// account. They are recorded with what they tell of and sent in the
+	// background: see [Gate.Close].
+	Notify Sender
+
+	// NotifyAddress is a template of the addresses of users whose source tells
+	// none, such as "{user}@example.com"; see [ValidateAddress]. Empty means
+	// that these are told nothing.
+	NotifyAddress string
+
 	Logger *slog.Logger // nil discards
 }
 
@@ -129,6 +139,7 @@ type Gate struct {
 	issuer   string
 	support  pages.Support
 	onEvent  func(context.Context, Event)
+	outbox   *outbox // nil without notices
 	log      *slog.Logger
 
 	retention time.Duration // zero: the usual
@@ -168,7 +179,24 @@ func New(c Config) (*Gate, error) {
 			return nil, err
 		}
 	}
+	if c.NotifyAddress != "" {
+		if err := ValidateAddress(c.NotifyAddress); err != nil {
+			return nil, err
+		}
+	}
+	if c.Notify != nil {
+		g.startOutbox(c.Notify, c.NotifyAddress)
+	}
 	return g, nil
+}
+
+// Close ends what the gate does in the background; the notices that it has not
+// sent are sent by the next gate over the same records. Requests may still be
+// under way. Closing the records does the same.
+func (g *Gate) Close() {
+	if g.outbox != nil {
+		g.outbox.stop()
+	}
 }
 
 // all returns the factors, recovery codes among them.

@@ -28,6 +28,7 @@ type Records struct {
 	// What is right does not depend on it.
 	keyed [256]sync.Mutex
 
+	open context.Context // done when the records are to be closed
 	stop context.CancelFunc
 	done sync.WaitGroup
 }
@@ -49,8 +50,8 @@ func OpenRecords(ctx context.Context, s storage.Store) (*Records, error) {
 	if sh, ok := s.(storage.Shared); ok {
 		r.shared = sh.Shared()
 	}
-	ctx, r.stop = context.WithCancel(context.Background())
-	r.done.Go(func() { r.background(ctx) })
+	r.open, r.stop = context.WithCancel(context.Background())
+	r.done.Go(func() { r.background(r.open) })
 	return r, nil
 }
 
