@@ -106,7 +106,7 @@ func (v *visit) disable(password string) error {
 			return err
 		}
 		for len(a.Credentials) > 0 {
-			if err := v.takeAway(t, a, len(a.Credentials)-1, EventRemoved); err != nil {
+			if err := v.takeAway(t, a, len(a.Credentials)-1, ""); err != nil {
 				return err
 			}
 		}

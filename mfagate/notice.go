@@ -24,7 +24,7 @@ var noticePause = map[string]time.Duration{
 // SP 800-63B-4 section 4.2.3; ASVS 5.0 6.3.5, 6.3.7).
 func (g *Gate) noticeKind(e Event) string {
 	switch e.Kind {
-	case EventEnrolled, EventCodesMade, EventLocked, EventReset, EventAddressChanged:
+	case EventEnrolled, EventRemoved, EventReplaced, EventDisabled, EventCodesMade, EventLocked, EventReset, EventAddressChanged:
 		return e.Kind
 	case EventSignedOutAll:
 		if e.Actor != "" { // by somebody else
