@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -40,6 +41,8 @@ func (AdminAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
 		{Pattern: "GET /mfa/realms", Handler: adminHandler(listRealms)},
 		{Pattern: "GET /mfa/users", Handler: adminHandler(listUsers)},
+		{Pattern: "GET /mfa/events", Handler: adminHandler(listEvents)},
+		{Pattern: "GET /mfa/report", Handler: caddy.AdminHandlerFunc(report)},
 		{Pattern: "GET /mfa/users/{realm}/{user}", Handler: adminHandler(showUser)},
 		{Pattern: "POST /mfa/users/{realm}/{user}/reset", Handler: adminHandler(order(resetUser))},
 		{Pattern: "POST /mfa/users/{realm}/{user}/unlock", Handler: adminHandler(order(unlockUser))},
@@ -60,6 +63,8 @@ type administrator interface {
 	Users(ctx context.Context, realm, after string, limit int) ([]mfagate.UserStatus, error)
 	User(ctx context.Context, s mfagate.Subject) (mfagate.UserStatus, error)
 	Events(ctx context.Context, s mfagate.Subject, limit int) ([]mfagate.Event, error)
+	Audit(ctx context.Context, after string, limit int) ([]mfagate.Event, error)
+	AuditUser(ctx context.Context, s mfagate.Subject, after string, limit int) ([]mfagate.Event, error)
 	Reset(ctx context.Context, actor string, s mfagate.Subject, reason string, valid time.Duration) (mfagate.Ticket, error)
 	Unlock(ctx context.Context, actor string, s mfagate.Subject) error
 	SignOut(ctx context.Context, actor string, s mfagate.Subject) (int, error)
@@ -111,6 +116,8 @@ func apiError(err error) error {
 		return err
 	case errors.Is(err, mfagate.ErrUnknownUser):
 		return failed(http.StatusNotFound, err)
+	case errors.Is(err, mfagate.ErrEnrolled):
+		return failed(http.StatusConflict, err)
 	}
 	return failed(http.StatusInternalServerError, err)
 }
@@ -136,7 +143,8 @@ type userList struct {
 }
 
 type realmList struct {
-	Realms []string `json:"realms"`
+	Realms     []string `json:"realms"`     // that have users
+	Configured []string `json:"configured"` // that sites have
 }
 
 // listRealms lists the realms that have users.
@@ -145,19 +153,27 @@ func listRealms(a administration, r *http.Request) (any, error) {
 	if realms == nil {
 		realms = []string{}
 	}
-	return realmList{realms}, err
+	return realmList{realms, a.app.sites.realms()}, err
+}
+
+func readLimit(q url.Values) (int, error) {
+	text := q.Get("limit")
+	if text == "" {
+		return usualUsers, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > mostUsers {
+		return 0, failed(http.StatusBadRequest, fmt.Errorf("limit %q: want a number from 1 to %d", text, mostUsers))
+	}
+	return n, nil
 }
 
 // listUsers lists users of a realm in order of name: GET /mfa/users?realm=&after=&limit=
 func listUsers(a administration, r *http.Request) (any, error) {
 	q := r.URL.Query()
-	limit := usualUsers
-	if text := q.Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > mostUsers {
-			return nil, failed(http.StatusBadRequest, fmt.Errorf("limit %q: want a number from 1 to %d", text, mostUsers))
-		}
-		limit = n
+	limit, err := readLimit(q)
+	if err != nil {
+		return nil, err
 	}
 	users, err := a.gate.Users(r.Context(), cmp.Or(q.Get("realm"), defaultRealm), q.Get("after"), limit)
 	if users == nil {

@@ -3,11 +3,13 @@ package caddymodule
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
@@ -43,6 +45,13 @@ type App struct {
 	// The recovery codes that people get. Default: ten.
 	RecoveryCodes *RecoveryCodes `json:"recovery_codes,omitempty"`
 
+	// What brings messages to people.
+	SendersRaw caddy.ModuleMap `json:"senders,omitempty" caddy:"namespace=mfa.senders"`
+
+	// People are told by e-mail what happened to their account. Default: they are
+	// not.
+	Notify *Notify `json:"notify,omitempty"`
+
 	// Whom a person asks who is stuck.
 	Support *Support `json:"support,omitempty"`
 
@@ -52,13 +61,21 @@ type App struct {
 	// The languages to offer, the first being the default. Default: all.
 	Languages []string `json:"languages,omitempty"`
 
+	// How long events are kept: 24h to ten years. Default: 365 days.
+	Retention caddy.Duration `json:"retention,omitempty"`
+
+	// Another server that is told of every event.
+	Webhook *Webhook `json:"webhook,omitempty"`
+
 	// "nist" follows SP 800-63B where the defaults are kinder.
 	Profile string `json:"profile,omitempty"`
 
 	sites    *sites
 	resource *resource
+	hook     *hook // nil: there is no webhook
 	factors  []mfagate.Factor
 	recovery mfagate.Recovery
+	senders  map[string]SenderProvider
 	pages    *pages.Set
 	gate     func() (*mfagate.Gate, error)
 	ctx      caddy.Context
@@ -91,16 +108,15 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	a.events = events.(*caddyevents.App)
-	for _, load := range []func(caddy.Context) error{a.loadFactors, a.loadRecovery, a.loadPages, a.loadStore} {
+	for _, load := range []func(caddy.Context) error{a.loadFactors, a.loadRecovery, a.loadSenders, a.loadPages, a.loadStore, a.loadWebhook} {
 		if err := load(ctx); err != nil {
 			return err
 		}
 	}
-	return nil
+	return a.register(ctx.GetMetricsRegistry())
 }
 
-// loadStore takes a share in the store that must be given back by Cleanup, so it
-// comes last.
+// loadStore takes a share in the store that must be given back by Cleanup.
 func (a *App) loadStore(ctx caddy.Context) error {
 	if a.StoreRaw == nil {
 		a.StoreRaw = json.RawMessage(`{"engine": "badger"}`)
@@ -132,10 +148,16 @@ func (a *App) loadPages(caddy.Context) (err error) {
 	return nil
 }
 
+// How long events may be kept.
+const leastRetention, mostRetention = 24 * time.Hour, 10 * 365 * 24 * time.Hour
+
 // Validate checks what can be checked without opening the store.
 func (a *App) Validate() error {
 	if a.Profile != "" && a.Profile != profileNIST {
 		return fmt.Errorf("profile %q: want %s", a.Profile, profileNIST)
+	}
+	if r := time.Duration(a.Retention); r != 0 && (r < leastRetention || r > mostRetention) {
+		return fmt.Errorf("retention %s: want %s to %s", short(r), short(leastRetention), short(mostRetention))
 	}
 	if a.Support == nil {
 		return nil
@@ -175,16 +197,27 @@ func (a *App) newGate() (*mfagate.Gate, error) {
 		Issuer:   a.Issuer,
 		OnEvent:  a.emit,
 		Logger:   a.logger,
+
+		Retention: time.Duration(a.Retention),
 	}
 	if a.Support != nil {
 		config.Support = pages.Support{Text: a.Support.Text, URL: a.Support.URL}
 	}
-	return mfagate.New(config)
+	if err := a.notifyBy(&config); err != nil {
+		return nil, err
+	}
+	gate, err := mfagate.New(config)
+	if err == nil {
+		a.endWithConfig(gate)
+	}
+	return gate, err
 }
 
-// emit tells Caddy's event handlers and the log of e. Events of a configuration
+// emit tells the counters, the webhook, Caddy's event handlers and the log of e. Events of a configuration
 // that a reload replaced are dropped by Caddy; the record in the store is the truth.
 func (a *App) emit(_ context.Context, e mfagate.Event) {
+	a.count(e)
+	a.hook.add(e)
 	a.events.Emit(a.ctx, "mfa_"+e.Kind, map[string]any{
 		"realm": e.Realm, "user": e.Name, "app": e.App, "factor": e.Factor,
 		"remote": e.Remote, "actor": e.Actor, "detail": e.Detail,
@@ -200,19 +233,21 @@ func (a *App) Start() error {
 		return err
 	}
 	a.sites.logOpenEnrolment(a.logger)
+	a.logUnnotified()
 	return nil
 }
 
 // Stop implements caddy.App. The store is given back by Cleanup.
 func (a *App) Stop() error { return nil }
 
-// Cleanup gives back the share in the store. Caddy calls it also after Provision
+// Cleanup gives back the shares in the store and the webhook. Caddy calls it also after Provision
 // or Validate failed.
 func (a *App) Cleanup() error {
+	err := a.hook.release()
 	if a.resource == nil {
-		return nil
+		return err
 	}
-	return a.resource.release()
+	return errors.Join(err, a.resource.release())
 }
 
 // Interface guards

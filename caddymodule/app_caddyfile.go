@@ -22,9 +22,13 @@ func init() {
 //	    realm           <name>
 //	    factor          <name> ...
 //	    recovery_codes  off|{ ... }
+//	    sender          <name> ...
+//	    notify          [{ ... }]
 //	    support         <text> [<url>]
 //	    theme           <dir>
 //	    languages       <tags...>
+//	    retention       <duration>
+//	    webhook         <url> { ... }
 //	    profile         nist
 //	}
 func parseApp(d *caddyfile.Dispenser, prev any) (any, error) {
@@ -43,9 +47,13 @@ func parseApp(d *caddyfile.Dispenser, prev any) (any, error) {
 		"realm":          text(&app.Realm, "a name, such as intranet"),
 		"factor":         {parse: app.parseFactor, many: true},
 		"recovery_codes": {parse: app.parseRecovery},
+		"sender":         {parse: app.parseSender, many: true},
+		"notify":         {parse: app.parseNotify},
 		"support":        {parse: app.parseSupport},
 		"theme":          text(&app.Theme, "the path of a folder"),
 		"languages":      words(&app.Languages, "tags of languages, such as en de"),
+		"retention":      duration(&app.Retention, leastRetention, mostRetention, "180d"),
+		"webhook":        {parse: app.parseWebhook},
 		"profile":        choice(&app.Profile, profileNIST),
 	}.parse(d, guests{})
 	if err != nil {

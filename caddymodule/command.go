@@ -37,7 +37,7 @@ func addCommands(cmd *cobra.Command) {
 	flags.String("address", "", "Address of the admin API, such as unix//run/caddy.sock or localhost:2019")
 	flags.StringP("config", "c", "", "Configuration file that names the admin address")
 	flags.StringP("adapter", "a", "", "Name of the config adapter to apply")
-	flags.String("realm", defaultRealm, "Realm of the user")
+	flags.String("realm", "", "Realm of the user; needed if there are several")
 	flags.Bool("json", false, "Print JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
@@ -53,6 +53,8 @@ func addCommands(cmd *cobra.Command) {
 		newCommand("unlock <user>", "Forgets the wrong codes that a user typed", 1, cmdUnlock),
 		signOutCommand(),
 		enrollCommand(),
+		auditCommand(),
+		reportCommand(),
 	)
 }
 
@@ -109,7 +111,7 @@ func cmdUsers(l commandLine) error {
 
 func cmdShow(l commandLine) error {
 	var user userDetail
-	if err := l.call(http.MethodGet, l.path(""), nil, &user); err != nil {
+	if err := l.ofUser(http.MethodGet, "", nil, &user); err != nil {
 		return err
 	}
 	if l.Bool("json") {
@@ -123,7 +125,7 @@ func cmdUnlock(l commandLine) error {
 		Realm string `json:"realm"`
 		User  string `json:"user"`
 	}
-	if err := l.call(http.MethodPost, l.path("/unlock"), orderBody{}, &done); err != nil {
+	if err := l.ofUser(http.MethodPost, "/unlock", orderBody{}, &done); err != nil {
 		return err
 	}
 	if l.Bool("json") {
@@ -143,7 +145,7 @@ func cmdSignOut(l commandLine) error {
 		return err
 	}
 	var done signedOut
-	if err := l.call(http.MethodPost, l.path("/sign-out"), orderBody{}, &done); err != nil {
+	if err := l.ofUser(http.MethodPost, "/sign-out", orderBody{}, &done); err != nil {
 		return err
 	}
 	if l.Bool("json") {

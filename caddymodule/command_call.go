@@ -36,16 +36,36 @@ func (l commandLine) address() (string, error) {
 }
 
 // path returns the route of the user in the admin API.
-func (l commandLine) path(action string) string {
-	return "/mfa/users/" + url.PathEscape(l.String("realm")) + "/" + url.PathEscape(l.Arg(0)) + action
+func (l commandLine) path(realm, action string) string {
+	return "/mfa/users/" + url.PathEscape(realm) + "/" + url.PathEscape(l.Arg(0)) + action
+}
+
+// ofUser asks the running server for something of the user who is named.
+func (l commandLine) ofUser(method, action string, in, out any) error {
+	realm, err := l.realm()
+	if err != nil {
+		return err
+	}
+	return l.call(method, l.path(realm, action), in, out)
+}
+
+// realm is the one that was named, or the only one that the sites have.
+func (l commandLine) realm() (string, error) {
+	if realm := l.String("realm"); realm != "" {
+		return realm, nil
+	}
+	var list realmList
+	if err := l.call(http.MethodGet, "/mfa/realms", nil, &list); err != nil {
+		return "", err
+	}
+	if len(list.Configured) == 1 {
+		return list.Configured[0], nil
+	}
+	return "", usageError("there are several realms, so say which by --realm: " + strings.Join(list.Configured, ", "))
 }
 
 // call asks the running server. in may be nil; out takes the answer.
 func (l commandLine) call(method, path string, in, out any) error {
-	address, err := l.address()
-	if err != nil {
-		return usageError(err.Error())
-	}
 	var body io.Reader
 	if in != nil {
 		encoded, err := json.Marshal(in)
@@ -54,15 +74,28 @@ func (l commandLine) call(method, path string, in, out any) error {
 		}
 		body = bytes.NewReader(encoded)
 	}
-	resp, err := caddycmd.AdminAPIRequest(address, method, path, nil, body)
+	answer, err := l.open(method, path, body)
 	if err != nil {
-		return explain(address, err)
+		return err
 	}
-	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-		return fmt.Errorf("reading the answer of %s: %w", address, err)
+	defer answer.Close()
+	if err := json.NewDecoder(answer).Decode(out); err != nil {
+		return fmt.Errorf("reading the server's answer: %w", err)
 	}
 	return nil
+}
+
+// open asks the running server; whoever calls it closes the answer.
+func (l commandLine) open(method, path string, body io.Reader) (io.ReadCloser, error) {
+	address, err := l.address()
+	if err != nil {
+		return nil, usageError(err.Error())
+	}
+	resp, err := caddycmd.AdminAPIRequest(address, method, path, nil, body)
+	if err != nil {
+		return nil, explain(address, err)
+	}
+	return resp.Body, nil
 }
 
 // explain turns an error of Caddy's client into what the server said, or into
@@ -85,7 +118,11 @@ func explain(address string, err error) error {
 // users asks for all users of the realm, or of all realms.
 func (l commandLine) users() ([]mfagate.UserStatus, error) {
 	if !l.Bool("all") {
-		return l.usersOf(l.String("realm"))
+		realm, err := l.realm()
+		if err != nil {
+			return nil, err
+		}
+		return l.usersOf(realm)
 	}
 	var list realmList
 	if err := l.call(http.MethodGet, "/mfa/realms", nil, &list); err != nil {
@@ -131,7 +168,7 @@ func (l commandLine) ticket(action string, o orderBody) error {
 	}
 	o.Valid = caddy.Duration(valid)
 	var t issuedTicket
-	if err := l.call(http.MethodPost, l.path(action), o, &t); err != nil {
+	if err := l.ofUser(http.MethodPost, action, o, &t); err != nil {
 		return err
 	}
 	if base != "" {
@@ -157,7 +194,11 @@ func (l commandLine) confirm(question string) error {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
 		return usageError("this cannot be undone, and there is nobody to ask: give --yes")
 	}
-	fmt.Fprintf(os.Stderr, question+" [y/N] ", l.Arg(0), l.String("realm"))
+	realm, err := l.realm()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, question+" [y/N] ", l.Arg(0), realm)
 	answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
 	if err != nil && err != io.EOF {
 		return fmt.Errorf("reading the answer: %w", err)

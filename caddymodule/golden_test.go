@@ -25,6 +25,7 @@ func TestCaddyfiles(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("finding golden files: %v, %v", files, err)
 	}
+	t.Setenv("MFA_WEBHOOK_SECRET", "0123456789abcdef")
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".caddyfiletest"), func(t *testing.T) {
 			testGolden(t, file)

@@ -37,6 +37,8 @@ func TestJSONIsValidated(t *testing.T) {
 		{"support", `{"support": {"text": "x", "url": "javascript:x"}}`, `"site": "a"`, "support"},
 		{"recovery", `{"recovery_codes": {"count": 1}}`, `"site": "a"`, "4 to 20"},
 		{"totp", `{"factors": {"totp": {"digits": 7}}}`, `"site": "a"`, "totp"},
+		{"retention", `{"retention": "23h"}`, `"site": "a"`, "24h"},
+		{"webhook", `{"webhook": {"url": "https://x.example", "secret": "in the open, for all to see"}}`, `"site": "a"`, "placeholder"},
 		{"language", `{"languages": ["xx"]}`, `"site": "a"`, "xx"},
 	}
 	for _, test := range tests {
@@ -104,7 +106,8 @@ func TestOptionsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, block := range []string{"app.example.com {\nmfa {\nno_such_option\n}\n}", "{\nmfa {\nno_such_option\n}\n}", "{\nmfa {\nfactor totp {\nno_such_option\n}\n}\n}"} {
+	for _, block := range []string{"app.example.com {\nmfa {\nno_such_option\n}\n}", "{\nmfa {\nno_such_option\n}\n}", "{\nmfa {\nfactor totp {\nno_such_option\n}\n}\n}",
+		"{\nmfa {\nsender smtp localhost {\nno_such_option\n}\n}\n}", "{\nmfa {\nwebhook https://x.example {\nno_such_option\n}\n}\n}", "{\nmfa {\nnotify {\nno_such_option\n}\n}\n}"} {
 		_, err := adapt(block)
 		if err == nil {
 			t.Fatal("an unknown option was taken")

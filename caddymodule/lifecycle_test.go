@@ -93,6 +93,7 @@ func TestFailedLoadsGiveBackWhatTheyTook(t *testing.T) {
 	tests := []struct{ name, global, lines, want string }{
 		{"provision of the app, before the store", "theme DIR/none", "mfa", "no such file"},
 		{"provision of the app, at the store", "keyset DIR/other.json", "mfa", "restart"},
+		{"provision of the app, after the store", "webhook https://x.example {\nsecret {env.MFA_NO_SUCH_SECRET}\n}", "mfa", "empty"},
 		{"validation of a handler", "", "mfa {\nfactors pigeon\n}", "pigeon"},
 		{"provision of a handler", "", "mfa\nmfa {\nrealm x\n}", "realm"},
 	}

@@ -324,17 +324,23 @@ func (all *sites) logOpenEnrolment(logger *slog.Logger) {
 
 // knows returns an error that names the realms there are if none has this name.
 func (all *sites) knows(realm string) error {
+	realms := all.realms()
+	if slices.Contains(realms, realm) {
+		return nil
+	}
+	return fmt.Errorf("no site has the realm %q; there are: %s", realm, strings.Join(realms, ", "))
+}
+
+// realms lists those of the sites, in order.
+func (all *sites) realms() []string {
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	var realms []string
+	realms := []string{}
 	for _, s := range all.byName {
-		if s.realm == realm {
-			return nil
-		}
 		if s.realm != "" {
 			realms = append(realms, s.realm)
 		}
 	}
 	slices.Sort(realms)
-	return fmt.Errorf("no site has the realm %q; there are: %s", realm, strings.Join(slices.Compact(realms), ", "))
+	return slices.Compact(realms)
 }

@@ -16,9 +16,10 @@ const (
 	browserLife = 180 * 24 * time.Hour
 )
 
-// An account is all that is kept of a user, in one record: so whatever happens
-// to a user's factors, codes and sessions happens in one swap of one version,
-// and no two requests can both consume the same thing.
+// An account is what a user can prove and which sessions that has made, in one
+// record: so whatever happens to a user's factors and codes happens in one swap of
+// one version, and no two requests can both consume the same thing. Attempts,
+// tickets and events are records of their own, changed in the same commits.
 type account struct {
 	versioned
 	Subject
@@ -33,6 +34,10 @@ type account struct {
 	TicketNeeded bool         `json:"ticket_needed,omitempty"` // for the next enrolment
 	LastProof    time.Time    `json:"last_proof,omitzero"`
 	Resets       int          `json:"resets,omitempty"` // counts resets: tickets of before are void
+
+	Email    string               `json:"email,omitempty"`    // as the source told it last
+	Language string               `json:"language,omitempty"` // of the last page
+	Told     map[string]time.Time `json:"told,omitempty"`     // when, by kind of notice, of those that are not told each time
 }
 
 type sessionRef struct {

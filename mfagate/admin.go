@@ -11,6 +11,9 @@ import (
 	"github.com/mfagate/caddy-mfagate/storage"
 )
 
+// ErrEnrolled reports that a user has a factor already, so that no ticket helps.
+var ErrEnrolled = errors.New("mfagate: the user has a factor already; reset removes it")
+
 // ErrUnknownUser reports that no record is of a user.
 var ErrUnknownUser = errors.New("mfagate: no such user")
 
@@ -114,7 +117,9 @@ func (g *Gate) status(t *txn, a *account) (UserStatus, error) {
 	}
 	u.FailedCodes24 = att.failed(t.now)
 	for name, tally := range att.Factors {
-		if until := tally.lockedUntil(g.budget(name), false, t.now); until.After(t.now) && until.After(u.LockedUntil) {
+		b := g.budget(name)
+		until := latest(tally.lockedUntil(b, false, t.now), tally.lockedUntil(b, true, t.now))
+		if until.After(t.now) && until.After(u.LockedUntil) {
 			u.LockedUntil = until.UTC()
 		}
 	}
@@ -163,7 +168,8 @@ func (g *Gate) SignOut(ctx context.Context, actor string, s Subject) (int, error
 }
 
 // IssueTicket makes a ticket for the first enrolment of a user, whom the gate
-// need not have seen before. A valid of zero means 24 hours, the most.
+// need not have seen before; for one who is enrolled it is [ErrEnrolled]. A valid
+// of zero means 24 hours, the most.
 func (g *Gate) IssueTicket(ctx context.Context, actor string, s Subject, valid time.Duration) (Ticket, error) {
 	return g.issueTicket(ctx, order{Subject: s, actor: actor}, valid)
 }

@@ -10,6 +10,9 @@ import (
 // somebody who has only a password to fill the disk with.
 const maxPending = 300
 
+// maxCases is how many case numbers are given out to one user in that time.
+const maxCases = 5
+
 // A requester is who pending sessions are made for: a user, at a browser that has
 // proved a factor before or at any other. Who has only the password cannot use up
 // what is kept for the owner.
@@ -18,9 +21,11 @@ type requester struct {
 	known bool
 }
 
-// An allowance counts the pending sessions that this process makes. It is kept in
-// memory: what it bounds expires as soon as it does.
+// An allowance counts what this process makes for people who have shown a password
+// only, such as pending sessions. It is kept in memory.
 type allowance struct {
+	max int
+
 	mu   sync.Mutex
 	made map[requester]*window
 }
@@ -30,7 +35,7 @@ type window struct {
 	count int
 }
 
-// take counts one session, or returns a LockedError.
+// take counts one, or returns a LockedError.
 func (a *allowance) take(s requester, now time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -42,7 +47,7 @@ func (a *allowance) take(s requester, now time.Time) error {
 		w = &window{begin: now}
 		a.made[s] = w
 	}
-	if w.count >= maxPending {
+	if w.count >= a.max {
 		return &LockedError{Until: w.begin.Add(pendingLife)}
 	}
 	w.count++

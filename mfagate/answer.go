@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/mfagate/caddy-mfagate/pages"
-	"github.com/mfagate/caddy-mfagate/storage"
 )
 
 // Faults of a request, before anybody's answer is looked at.
@@ -35,8 +34,8 @@ type fault struct {
 	name   string // of the page message.NAME and of the problem type
 }
 
-// faults are looked through in order. What is none of them is ours: 503 if it
-// came from the store, 500 otherwise.
+// faults are looked through in order. What is none of them is our own trouble,
+// mostly the store's: 503.
 var faults = []fault{
 	{ErrNoIdentity, http.StatusUnauthorized, "no_identity"},
 	{ErrName, http.StatusBadRequest, "name_refused"},
@@ -54,7 +53,7 @@ var faults = []fault{
 	{errStepGone, http.StatusConflict, "form_expired"},
 	{errStaleCodes, http.StatusConflict, "form_expired"},
 	{errEnrolled, http.StatusConflict, "enrolled_already"},
-	{errNotEnrolled, http.StatusConflict, "forbidden"},
+	{ErrEnrolled, http.StatusConflict, "enrolled_already"},
 	{errTicketNeeded, http.StatusForbidden, "ticket_needed"},
 	{errTicketWrong, http.StatusForbidden, "ticket_wrong"},
 	{errTicketOther, http.StatusForbidden, "ticket_other"},
@@ -69,7 +68,6 @@ var faults = []fault{
 	{errLookOnly, http.StatusForbidden, "look_only"},
 	{errSelf, http.StatusForbidden, "own_account"},
 	{ErrUnknownUser, http.StatusNotFound, "not_found"},
-	{storage.ErrConflict, http.StatusServiceUnavailable, "unavailable"},
 }
 
 // explain finds the fault of an error.
@@ -115,7 +113,10 @@ func (v *visit) refuse(err error) {
 		name = "bad_request" // what only programs run into
 	}
 	link := "/"
-	if v.own() {
+	switch {
+	case f.name == "insecure":
+		link = "" // it would lead here again
+	case v.own():
 		link = orRoot(v.back())
 	}
 	v.render(f.status, v.frame(), pages.Message{
@@ -159,13 +160,21 @@ type problem struct {
 // problem answers with problem+json. 401 names the way to a proof, as the HTTP
 // specification asks.
 func (v *visit) problem(f fault) {
+	state := ""
+	if f.status == http.StatusUnauthorized {
+		state = v.stateOrEmpty()
+	}
+	v.problemIn(f, state)
+}
+
+// problemIn answers with a problem to somebody whose state is known.
+func (v *visit) problemIn(f fault, state string) {
 	p := problem{
 		Type: "urn:mfagate:problem:" + f.name, Title: http.StatusText(f.status), Status: f.status,
 		Detail: v.gate.pages.Text(v.language(), pages.Text{Key: "problem." + f.name}),
 	}
 	if f.status == http.StatusUnauthorized {
-		p.URL = Prefix + "challenge"
-		p.State = v.stateOrEmpty()
+		p.URL, p.State = Prefix+"challenge", state
 		if p.State == stateEnroll {
 			p.URL = Prefix + "enroll"
 		}

@@ -105,12 +105,12 @@ func (v *visit) apiSignOut() error {
 	if err := v.signOut(v.field("everywhere") == "true"); err != nil {
 		return err
 	}
-	pagesNoContent(v)
+	v.noContent()
 	return nil
 }
 
 func (v *visit) apiFactor() (Factor, error) {
-	if f := v.gate.enrollable(v.r.PathValue("factor")); f != nil {
+	if f := v.gate.enrollable(v.r.PathValue("part")); f != nil {
 		return f, nil
 	}
 	return nil, errNotFound
@@ -233,10 +233,10 @@ func (v *visit) apiCredentials() error {
 
 // apiRemove takes a credential away.
 func (v *visit) apiRemove() error {
-	if err := v.remove(v.r.PathValue("factor")); err != nil {
+	if err := v.remove(v.r.PathValue("part")); err != nil {
 		return err
 	}
-	pagesNoContent(v)
+	v.noContent()
 	return nil
 }
 
@@ -280,8 +280,8 @@ func orEmpty(s []string) []string {
 	return s
 }
 
-// pagesNoContent answers that something was done and there is nothing to say.
-func pagesNoContent(v *visit) {
+// noContent answers that something was done and there is nothing to say.
+func (v *visit) noContent() {
 	v.w.Header().Set("Cache-Control", "no-store")
 	v.w.WriteHeader(http.StatusNoContent)
 }

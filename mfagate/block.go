@@ -124,29 +124,46 @@ func (b *Block) Serve(w http.ResponseWriter, r *http.Request, next Next) error {
 		v.refuse(ErrNoIdentity)
 		return nil
 	}
-	satisfied := v.sess != nil && v.sess.satisfies(b.policy, v.now)
-	if !satisfied {
-		if ok, err := v.excused(); err != nil {
-			v.refuse(err)
-			return nil
-		} else if !ok {
-			v.stop()
-			return nil
-		}
-	}
-	if err := hideCookies(r.Header); err != nil {
+	d, err := v.decide()
+	if err != nil {
 		v.refuse(err)
 		return nil
 	}
-	if !satisfied {
-		return next(w, r, Decision{Verdict: Pass, Subject: v.Subject})
+	switch d.Verdict {
+	case Pass:
+		return v.pass(d, next)
+	case Challenge, Enrol:
+		v.stop(d.Verdict)
+	default:
+		v.refuse(errForbidden)
 	}
-	d := Decision{Verdict: Pass, Subject: v.Subject, Factor: v.sess.Factor, Proved: v.sess.Proved, Age: v.now.Sub(v.sess.Created)}
-	if err := v.pass(d, next); !errors.Is(err, errNoSession) {
-		return err
-	}
-	v.stopEnded()
 	return nil
+}
+
+// decide says what becomes of the request: the one place where anything passes.
+func (v *visit) decide() (Decision, error) {
+	d := Decision{Subject: v.Subject}
+	if v.sess != nil && v.sess.satisfies(v.policy, v.now) {
+		d.Verdict, d.Factor, d.Proved, d.Age = Pass, v.sess.Factor, v.sess.Proved, v.now.Sub(v.sess.Created)
+		return d, nil
+	}
+	a, err := v.account()
+	if err != nil {
+		return d, err
+	}
+	enrolled := a.enrolled(v.gate.recoveryName())
+	switch {
+	case v.site.Mode == Observe:
+		v.observe()
+		d.Verdict = Pass
+	case v.site.Mode == Optional && !enrolled:
+		d.Verdict = Pass
+	case !enrolled || v.sess != nil && v.sess.Hold:
+		d.Verdict = Enrol
+	default:
+		d.Verdict = Challenge
+	}
+	return d, nil
 }
 
 // own tells whether the request, as sent, is for the gate itself.

@@ -201,7 +201,9 @@ func (v *visit) grant(t *txn, s session, a *account, factor string, ans answered
 func (v *visit) note(factor string, charged charge, cause error) {
 	err := v.commit(func(t *txn) error {
 		e := v.event(EventRejected)
-		e.Factor, e.Detail = factor, cause.Error()
+		if e.Factor, e.Detail = factor, "wrong"; errors.Is(cause, ErrReplayed) {
+			e.Detail = "used before"
+		}
 		t.event(e)
 		if charged.delays() {
 			e.Kind, e.Detail = EventLocked, ""

@@ -79,6 +79,9 @@ func (g *Gate) remakeCodes(t *txn, v *visit, hold bool) (saved, error) {
 	if err != nil {
 		return saved{}, err
 	}
+	if !hold && (!s.maySet(t.now) || s.Recovery) {
+		return saved{}, errProofNeeded
+	}
 	a, err := t.account(s.Subject)
 	if err != nil {
 		return saved{}, err
@@ -88,9 +91,6 @@ func (g *Gate) remakeCodes(t *txn, v *visit, hold bool) (saved, error) {
 		return saved{}, err
 	}
 	t.putAccount(a)
-	if !hold && (!s.maySet(t.now) || s.Recovery) {
-		return saved{}, errProofNeeded
-	}
 	next := *s
 	next.Hold = s.Hold || hold
 	out, err := t.putSession(&next, v.token, false)

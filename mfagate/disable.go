@@ -27,19 +27,10 @@ type PasswordChecker interface {
 	CheckPassword(r *http.Request, password string) (right, known bool)
 }
 
-// excused tells whether a request passes although nothing was proved, because the
-// mode says so in so many words (I1). What cannot be read excuses nobody.
-func (v *visit) excused() (bool, error) {
-	switch v.site.Mode {
-	case Observe:
-		v.gate.log.Info("would have been stopped", "realm", v.Realm, "user", v.Name, "site", v.site.Name,
-			"method", v.r.Method, "path", v.client.Sent.Path, "navigation", navigation(v.r))
-		return true, nil
-	case Optional:
-		a, err := v.account()
-		return err == nil && !a.enrolled(v.gate.recoveryName()), err
-	}
-	return false, nil
+// observe logs a request that passes only because the site observes.
+func (v *visit) observe() {
+	v.gate.log.Info("would have been stopped", "realm", v.Realm, "user", v.Name, "site", v.site.Name,
+		"method", v.r.Method, "path", v.client.Sent.Path, "navigation", navigation(v.r))
 }
 
 var (
@@ -115,7 +106,7 @@ func (v *visit) disable(password string) error {
 			return err
 		}
 		for len(a.Credentials) > 0 {
-			if err := v.takeAway(t, a, len(a.Credentials)-1, EventRemoved); err != nil {
+			if err := v.takeAway(t, a, len(a.Credentials)-1, ""); err != nil {
 				return err
 			}
 		}

@@ -24,9 +24,9 @@
 // # What is kept
 //
 // All records live in a [github.com/mfagate/caddy-mfagate/storage.Store], each change naming the version that it
-// replaces. What is kept of one user is one record, so whatever is one-time (the
-// time step of a code, a recovery code, a ticket) is consumed by one swap that
-// either happens or does not, in parallel requests, on several nodes and through
+// replaces. The factors and codes of one user are one record, and a commit changes
+// all of its records or none. So whatever is one-time (the time step of a code, a
+// recovery code, a ticket) is consumed by one commit that either happens or does not, in parallel requests, on several nodes and through
 // crashes alike. A commit is durable before anything of it is answered: first the
 // records, then the cookie, then the page.
 //

@@ -202,9 +202,11 @@ func (v *visit) judgeEnrolment(t *txn, a *account, f Factor, id string, answer u
 		return c, false, err
 	}
 	a.Credentials = append(a.Credentials, c)
-	e := v.event(EventEnrolled)
-	e.Factor, e.Label = c.Factor, c.Label
-	t.event(e)
+	if st.Replaces == "" { // a replacement has told so
+		e := v.event(EventEnrolled)
+		e.Factor, e.Label = c.Factor, c.Label
+		t.event(e)
+	}
 	return c, st.Replaces != "", t.remove(stepKey(hash, enrolPurpose, f.Name()))
 }
 

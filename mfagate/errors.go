@@ -8,7 +8,6 @@ var (
 	errNoSession    = errors.New("mfagate: session is over")
 	errStepGone     = errors.New("mfagate: conversation with the factor is over")
 	errEnrolled     = errors.New("mfagate: user is enrolled already")
-	errNotEnrolled  = errors.New("mfagate: user is not enrolled")
 	errProofNeeded  = errors.New("mfagate: a fresh proof is needed")
 	errTicketNeeded = errors.New("mfagate: enrolment needs a ticket")
 	errTicketWrong  = errors.New("mfagate: ticket is not valid")

@@ -1,6 +1,7 @@
 package mfagate
 
 import (
+	"cmp"
 	"crypto/rand"
 	"fmt"
 	"time"
@@ -37,14 +38,21 @@ const (
 	EventCodesSaved   = "codes_saved"
 	EventSignedOut    = "signed_out"
 	EventSignedOutAll = "signed_out_everywhere"
+	EventHelp         = "help" // somebody is stuck and has a case number
 	EventReset        = "reset"
 	EventUnlocked     = "unlocked"
 	EventTicketIssued = "ticket_issued"
 	EventTicketUsed   = "ticket_used"
+
+	EventAddressChanged = "address_changed" // to which notices go
+	EventNoticeFailed   = "notice_failed"   // a notice was given up
 )
 
-// retention is how long events are kept.
-const retention = 365 * 24 * time.Hour
+// How long events are kept.
+const (
+	usualRetention = 365 * 24 * time.Hour
+	leastRetention = 24 * time.Hour
+)
 
 type eventRecord struct {
 	versioned
@@ -56,15 +64,15 @@ func (e Event) key() string { return key(kindEvent, e.ID) }
 // event adds an event to the transaction.
 func (t *txn) event(e Event) {
 	e.Time = t.now.UTC()
-	e.ID = fmt.Sprintf("%s-%d%s", e.Time.Format("20060102T150405.000000000"), len(t.events), rand.Text()[:12])
+	e.ID = fmt.Sprintf("%s-%d%s", CursorAt(e.Time), len(t.events), rand.Text()[:12])
 	t.events = append(t.events, e)
 }
 
 // recordEvents puts the events among the changes: one record each, found by
 // time, and a pointer to it, found by user.
 func (t *txn) recordEvents() {
+	expires := t.now.Add(cmp.Or(t.retention, usualRetention))
 	for _, e := range t.events {
-		expires := t.now.Add(retention)
 		t.put(e.key(), encode(&eventRecord{Event: e}), expires)
 		t.put(key(kindUserEvent, e.Realm, e.Name, e.ID), []byte{}, expires)
 	}

@@ -34,6 +34,20 @@ type Config struct {
 	// goroutines.
 	OnEvent func(context.Context, Event)
 
+	// Retention is how long events are kept, counted from when they are made;
+	// zero means 365 days, the least is one day.
+	Retention time.Duration
+
+	// Notify, if not nil, brings notices to people of what happened to their
+	// account. They are recorded with what they tell of and sent in the
+	// background: see [Gate.Close].
+	Notify Sender
+
+	// NotifyAddress is a template of the addresses of users whose source tells
+	// none, such as "{user}@example.com"; see [ValidateAddress]. Empty means
+	// that these are told nothing.
+	NotifyAddress string
+
 	Logger *slog.Logger // nil discards
 }
 
@@ -133,7 +147,10 @@ type Gate struct {
 	issuer   string
 	support  pages.Support
 	onEvent  func(context.Context, Event)
+	outbox   *outbox // nil without notices
 	log      *slog.Logger
+
+	retention time.Duration // zero: the usual
 }
 
 var factorName = regexp.MustCompile(`^[a-z0-9_]+$`)
@@ -143,9 +160,13 @@ func New(c Config) (*Gate, error) {
 	if c.Records == nil || len(c.Factors) == 0 {
 		return nil, errors.New("mfagate: records and at least one factor are required")
 	}
+	if c.Retention != 0 && c.Retention < leastRetention {
+		return nil, fmt.Errorf("mfagate: retention %s: want at least %s", c.Retention, leastRetention)
+	}
 	g := &Gate{
 		records: c.Records, factors: c.Factors, recovery: c.Recovery, pages: c.Pages,
 		issuer: c.Issuer, support: c.Support, onEvent: c.OnEvent, log: c.Logger,
+		retention: c.Retention,
 	}
 	names := make(map[string]bool)
 	for _, f := range g.all() {
@@ -166,7 +187,24 @@ func New(c Config) (*Gate, error) {
 			return nil, err
 		}
 	}
+	if c.NotifyAddress != "" {
+		if err := ValidateAddress(c.NotifyAddress); err != nil {
+			return nil, err
+		}
+	}
+	if c.Notify != nil {
+		g.startOutbox(c.Notify, c.NotifyAddress)
+	}
 	return g, nil
+}
+
+// Close ends what the gate does in the background; the notices that it has not
+// sent are sent by the next gate over the same records. Requests may still be
+// under way. Closing the records does the same.
+func (g *Gate) Close() {
+	if g.outbox != nil {
+		g.outbox.stop()
+	}
 }
 
 // all returns the factors, recovery codes among them.

@@ -41,7 +41,7 @@ func (f SourceFunc) Identify(r *http.Request) (Identity, error) { return f(r) }
 
 // An Interceptor is a Source that must see the traffic of the app, because it
 // learns identities by watching the app's answers. The gate hands it the
-// requests that it lets through.
+// requests that it lets through. No source of this kind is part of the module yet.
 type Interceptor interface {
 	Source
 	Serve(w http.ResponseWriter, r *http.Request, next func(http.ResponseWriter, *http.Request) error) error

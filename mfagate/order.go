@@ -28,7 +28,7 @@ func (o order) allow(t *txn, a *account) error {
 // administer runs f on the account of a user in one commit.
 func (g *Gate) administer(ctx context.Context, o order, f func(*txn, *account) error) error {
 	unlock := g.records.lock(o.Subject)
-	t, err := g.records.commit(ctx, func(t *txn) error {
+	t, err := g.commit(ctx, g.noticed(func(t *txn) error {
 		a, err := t.existing(o.Subject)
 		if err != nil {
 			return err
@@ -37,7 +37,7 @@ func (g *Gate) administer(ctx context.Context, o order, f func(*txn, *account) e
 			return err
 		}
 		return f(t, a)
-	})
+	}))
 	unlock()
 	if err == nil {
 		g.tell(ctx, t.events)
@@ -57,7 +57,10 @@ func (g *Gate) reset(ctx context.Context, o order, valid time.Duration) (k Ticke
 				}
 			}
 		}
-		*a = account{Subject: a.Subject, Handle: a.Handle, Created: a.Created, LastProof: a.LastProof, TicketNeeded: true, Resets: a.Resets + 1}
+		*a = account{
+			Subject: a.Subject, Handle: a.Handle, Created: a.Created, LastProof: a.LastProof, TicketNeeded: true, Resets: a.Resets + 1,
+			Email: a.Email, Language: a.Language,
+		}
 		t.putAccount(a)
 		t.event(o.event(EventReset))
 		if err := t.remove(attemptsKey(o.Subject)); err != nil {
@@ -90,13 +93,16 @@ func (g *Gate) signOut(ctx context.Context, o order) (n int, err error) {
 
 // issueTicket makes a ticket for somebody who may have no account yet.
 func (g *Gate) issueTicket(ctx context.Context, o order, valid time.Duration) (k Ticket, err error) {
-	t, err := g.records.commit(ctx, func(t *txn) error {
+	t, err := g.commit(ctx, func(t *txn) error {
 		a, err := t.account(o.Subject)
 		if err != nil {
 			return err
 		}
 		if err := o.allow(t, a); err != nil {
 			return err
+		}
+		if a.enrolled(g.recoveryName()) {
+			return ErrEnrolled
 		}
 		k, err = t.issueTicket(a, o, valid)
 		return err

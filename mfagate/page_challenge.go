@@ -68,10 +68,30 @@ func (v *visit) challenge(a *account, method string, status int, cause pages.Tex
 			return err
 		}
 	}
+	if wait == 0 {
+		if wait, err = v.wait(method); err != nil {
+			return err
+		}
+	}
 	f := v.frame()
 	f.Error = cause
 	v.render(status, f, pages.Challenge{Method: method, Methods: methods, View: view, Purpose: v.purpose(), Wait: wait})
 	return nil
+}
+
+// wait tells how long the next try of a method must wait, zero if it need not.
+func (v *visit) wait(method string) (time.Duration, error) {
+	t := newTxn(v.r.Context(), v.gate.records.store)
+	a, err := t.account(v.Subject)
+	if err != nil {
+		return 0, err
+	}
+	att, err := t.attempts(v.Subject)
+	if err != nil {
+		return 0, err
+	}
+	until := att.of(method).lockedUntil(v.gate.budget(method), a.knows(v.browser, t.now), t.now)
+	return max(0, until.Sub(t.now)), nil
 }
 
 // postChallenge judges an answer.
@@ -87,7 +107,9 @@ func (v *visit) postChallenge() error {
 		return v.challengeAgain(method, err)
 	case out.Codes:
 		v.redirect(page("recovery-codes", v.back()))
-	case out.Recovery:
+	case purpose == purposeSettings && (v.back() == Prefix || v.back() == ""):
+		v.redirect(page("", "", "notice", "confirmed"))
+	case out.Recovery && purpose == purposeSignIn:
 		v.redirect(page("", v.back(), "notice", "passed_recovery"))
 	default:
 		v.redirect(orRoot(v.back()))

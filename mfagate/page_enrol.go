@@ -102,7 +102,7 @@ func (v *visit) postChoose() error {
 // getEnrol shows the enrolment that was begun; there is nothing to show before,
 // since opening a page makes no secret.
 func (v *visit) getEnrol() error {
-	f := v.gate.enrollable(v.r.PathValue("factor"))
+	f := v.gate.enrollable(v.r.PathValue("part"))
 	if f == nil {
 		return errNotFound
 	}
@@ -122,7 +122,7 @@ func (v *visit) getEnrol() error {
 
 // postEnrol begins an enrolment, or judges the answer to it.
 func (v *visit) postEnrol() error {
-	f := v.gate.enrollable(v.r.PathValue("factor"))
+	f := v.gate.enrollable(v.r.PathValue("part"))
 	if f == nil {
 		return errNotFound
 	}

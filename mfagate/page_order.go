@@ -68,7 +68,7 @@ func (v *visit) orderPage(o orderForm, status int, cause pages.Text) error {
 	case err != nil:
 		return err
 	case o.action == actionTicket && u.Enrolled:
-		return errEnrolled
+		return ErrEnrolled
 	default:
 		p.AdminAccount = shownAccount(u)
 	}
@@ -160,9 +160,6 @@ func (v *visit) mayStill(t *txn, a *account, o orderForm) error {
 	}
 	if !s.mayOrder(t.now) {
 		return errProofNeeded
-	}
-	if o.action == actionTicket && a.enrolled(v.gate.recoveryName()) {
-		return errEnrolled
 	}
 	if o.action != actionReset {
 		return nil

@@ -129,11 +129,14 @@ func (v *visit) postSecurity() error {
 func notice(name string, left int) pages.Text {
 	switch name {
 	case "passed_recovery":
+		if left == 0 {
+			return pages.Text{Key: "notice.codes_none"}
+		}
 		if left <= lowCodes {
 			return pages.Text{Key: "notice.codes_low", Args: []any{left}}
 		}
 		return pages.Text{Key: "notice.passed_recovery", Args: []any{left}}
-	case "enrolled", "codes_made", "renamed", "removed", "replaced":
+	case "enrolled", "codes_made", "renamed", "removed", "replaced", "confirmed":
 		return pages.Text{Key: "notice." + name}
 	}
 	return pages.Text{}
@@ -192,6 +195,7 @@ func (v *visit) postCodes() error {
 	if v.field("saved") == "" {
 		return v.showCodes(http.StatusUnprocessableEntity, pages.Text{Key: "error.saved_required"})
 	}
+	first := v.sess.Hold
 	err := v.saveCodes(v.field("set"))
 	if errors.Is(err, errStaleCodes) {
 		return v.showCodes(http.StatusConflict, pages.Text{Key: "error.codes_replaced"})
@@ -199,7 +203,11 @@ func (v *visit) postCodes() error {
 	if err != nil {
 		return err
 	}
-	v.redirect(v.home("codes_made"))
+	if first {
+		v.redirect(v.home("enrolled"))
+	} else {
+		v.redirect(v.home("codes_made"))
+	}
 	return nil
 }
 
@@ -284,9 +292,14 @@ func fileName(site, user string) string {
 	return clean(site) + "-" + clean(user) + "-recovery-codes.txt"
 }
 
-// getSignOut is for those who follow a link: signing out takes a form.
+// getSignOut is for those who follow a link, such as one in the app: it asks once
+// more, since signing out takes a form of ours.
 func (v *visit) getSignOut() error {
-	v.redirect(Prefix)
+	if v.sess == nil {
+		v.signedOut("signed_out")
+		return nil
+	}
+	v.render(http.StatusOK, v.frame(), pages.SignOut{})
 	return nil
 }
 
@@ -299,14 +312,19 @@ func (v *visit) postSignOut() error {
 	if err := v.signOut(kind == "signed_out_all"); err != nil {
 		return err
 	}
+	v.signedOut(kind)
+	return nil
+}
+
+// signedOut says that it is done.
+func (v *visit) signedOut(kind string) {
 	f := v.frame()
-	f.SignOut, f.Token = false, ""
+	f.User, f.SignOut, f.Token = "", false, ""
 	f.Notice = pages.Text{Key: "notice." + kind}
 	v.render(http.StatusOK, f, pages.Message{
 		Title: pages.Text{Key: "message.signed_out.title"}, Text: pages.Text{Key: "message.signed_out.text"},
 		Status: http.StatusOK, Link: "/", Label: pages.Text{Key: "label.sign_in_again"},
 	})
-	return nil
 }
 
 // signOut ends the session on the server at once. To end those of other browsers

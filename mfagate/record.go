@@ -27,6 +27,7 @@ const (
 	kindUnique    = "unique"    // unique/KEY: see Credential.Unique
 	kindEvent     = "event"     // event/TIME-RANDOM
 	kindUserEvent = "userevent" // userevent/REALM/NAME/TIME-RANDOM: points to an event
+	kindOutbox    = "outbox"    // outbox/DUE-RANDOM: a notice
 )
 
 // key joins the parts of a record's key. Each is escaped, so that no user name

@@ -21,13 +21,14 @@ type Records struct {
 	shared bool
 	cache  cache
 
-	pending allowance // of sessions without a proof
+	pending, cases allowance // sessions without a proof, and case numbers
 
 	// keyed serialises the commits of one user within this process, so that
 	// parallel requests wait for one another rather than run into conflicts.
 	// What is right does not depend on it.
 	keyed [256]sync.Mutex
 
+	open context.Context // done when the records are to be closed
 	stop context.CancelFunc
 	done sync.WaitGroup
 }
@@ -45,12 +46,12 @@ func OpenRecords(ctx context.Context, s storage.Store) (*Records, error) {
 	if err := checkFormat(ctx, s); err != nil {
 		return nil, err
 	}
-	r := &Records{store: s}
+	r := &Records{store: s, pending: allowance{max: maxPending}, cases: allowance{max: maxCases}}
 	if sh, ok := s.(storage.Shared); ok {
 		r.shared = sh.Shared()
 	}
-	ctx, r.stop = context.WithCancel(context.Background())
-	r.done.Go(func() { r.background(ctx) })
+	r.open, r.stop = context.WithCancel(context.Background())
+	r.done.Go(func() { r.background(r.open) })
 	return r, nil
 }
 

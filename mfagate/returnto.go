@@ -1,8 +1,10 @@
 package mfagate
 
 import (
+	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -81,10 +83,33 @@ func navigation(r *http.Request) bool {
 	if r.Header.Get("X-Requested-With") != "" {
 		return false
 	}
-	accept := r.Header.Get("Accept")
-	html := strings.Index(accept, "text/html")
-	json := strings.Index(accept, "json")
-	return html >= 0 && (json < 0 || html < json)
+	html, other := preference(r.Header.Values("Accept"))
+	return html > 0 && html >= other
+}
+
+// preference tells the quality (RFC 9110 section 12.5.1) of text/html in an Accept
+// header, and the highest of a JSON type. Wild cards count for neither: programs
+// send them without a thought.
+func preference(accept []string) (html, json float64) {
+	for item := range strings.SplitSeq(strings.Join(accept, ","), ",") {
+		media, params, err := mime.ParseMediaType(item)
+		if err != nil {
+			continue
+		}
+		q := 1.0
+		if given, ok := params["q"]; ok {
+			if q, err = strconv.ParseFloat(given, 64); err != nil {
+				continue
+			}
+		}
+		switch {
+		case media == "text/html":
+			html = max(html, q)
+		case media == "application/json", strings.HasSuffix(media, "+json"):
+			json = max(json, q)
+		}
+	}
+	return html, json
 }
 
 // upgrade tells whether r wants to become something other than a request, such as

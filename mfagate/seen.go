@@ -63,6 +63,7 @@ func (r *Records) storeSeenBatch(ctx context.Context, batch []*live) {
 func (r *Records) prune(context.Context) {
 	now := time.Now()
 	r.pending.prune(now)
+	r.cases.prune(now)
 	over := r.cache.all(func(l *live) bool {
 		rec := l.record.Load()
 		if rec == nil {

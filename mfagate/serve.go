@@ -28,14 +28,15 @@ type handler func(*visit) error
 // A route lists what a path takes, by method.
 type route map[string]handler
 
-// routes are the pages by their path below Prefix. A last part of "*" stands for
-// the name of a factor.
+// routes are the pages by their path below Prefix. A part "*" stands for
+// the name of a factor or the id of a credential, the path value "part".
 var routes = map[string]route{
 	"":               {"GET": (*visit).getSecurity, "POST": (*visit).postSecurity},
 	"challenge":      {"GET": (*visit).getChallenge, "POST": (*visit).postChallenge},
 	"enroll":         {"GET": (*visit).getChoose, "POST": (*visit).postChoose},
 	"enroll/*":       {"GET": (*visit).getEnrol, "POST": (*visit).postEnrol},
 	"recovery-codes": {"GET": (*visit).getCodes, "POST": (*visit).postCodes},
+	"help":           {"GET": (*visit).getHelp, "POST": (*visit).postHelp},
 	"disable":        {"GET": (*visit).getDisable, "POST": (*visit).postDisable},
 	"sign-out":       {"GET": (*visit).getSignOut, "POST": (*visit).postSignOut},
 	"admin":          {"GET": (*visit).getAdmin},
@@ -105,11 +106,26 @@ func (v *visit) dispatch(path string) error {
 		return err
 	}
 	if v.changes() {
-		if err := v.readForm(strings.HasPrefix(path, apiPrefix)); err != nil {
+		err := v.readForm(strings.HasPrefix(path, apiPrefix))
+		if errors.Is(err, errForm) && v.r.Header.Get("Sec-Fetch-Site") == "same-origin" && !strings.HasPrefix(path, apiPrefix) {
+			v.again(path)
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return h(v)
+}
+
+// again answers a form of our own that belongs to an earlier session: another tab
+// has signed in meanwhile, or the session is over. The page itself leads on.
+func (v *visit) again(path string) {
+	name := strings.TrimPrefix(path, Prefix)
+	if strings.HasPrefix(name, "enroll") || name == "recovery-codes" {
+		name = "challenge" // which knows where the person stands
+	}
+	v.redirect(page(name, v.back()))
 }
 
 // changes tells whether the request may change something.
@@ -144,12 +160,10 @@ func (v *visit) find(path string) (handler, error) {
 	}
 	r, ok := table[name]
 	if first, rest, cut := strings.Cut(name, "/"); !ok && cut {
-		if factor, last, deep := strings.Cut(rest, "/"); deep {
+		part, last, deep := strings.Cut(rest, "/")
+		v.r.SetPathValue("part", part)
+		if r, ok = table[first+"/*"]; deep {
 			r, ok = table[first+"/*/"+last]
-			v.r.SetPathValue("factor", factor)
-		} else {
-			r, ok = table[first+"/*"]
-			v.r.SetPathValue("factor", factor)
 		}
 	}
 	if !ok {

@@ -31,9 +31,11 @@ type session struct {
 	Settings time.Time `json:"settings,omitzero"`  // last proof made for a change of settings
 	Recovery bool      `json:"recovery,omitempty"` // that proof was a recovery code
 	Hold     bool      `json:"hold,omitempty"`     // until the recovery codes are saved
+	Case     string    `json:"case,omitempty"`     // number given to a person who is stuck
 	Ticket   string    `json:"ticket,omitempty"`   // hash of the ticket that admits an enrolment
 
-	Want requirement `json:"want,omitzero"` // what the last stopped request needed
+	Want  requirement `json:"want,omitzero"`   // what the last stopped request needed
+	Email string      `json:"email,omitempty"` // as the source told it then; it may not tell on our pages
 }
 
 // A requirement is what a request that was stopped needs.

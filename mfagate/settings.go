@@ -122,9 +122,11 @@ func (v *visit) takeAway(t *txn, a *account, i int, kind string) error {
 			return err
 		}
 	}
-	e := v.event(kind)
-	e.Factor, e.Label = c.Factor, c.Label
-	t.event(e)
+	if kind != "" { // else the caller tells of all at once
+		e := v.event(kind)
+		e.Factor, e.Label = c.Factor, c.Label
+		t.event(e)
+	}
 	return nil
 }
 

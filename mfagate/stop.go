@@ -1,10 +1,6 @@
 package mfagate
 
-import (
-	"net/http"
-
-	"github.com/mfagate/caddy-mfagate/pages"
-)
+import "net/http"
 
 // States of a visit, as the API names them.
 const (
@@ -16,14 +12,9 @@ const (
 // stop answers a request that may not pass yet. Only a navigation is noted, so
 // that a background request does not take the place of the page that the person
 // wanted.
-func (v *visit) stop() {
-	a, err := v.account()
-	if err != nil {
-		v.refuse(err)
-		return
-	}
+func (v *visit) stop(verdict Verdict) {
 	if upgrade(v.r) || !navigation(v.r) {
-		v.unauthorized(v.stopState(a))
+		v.unauthorized(verdict)
 		return
 	}
 	back := v.wanted()
@@ -38,17 +29,11 @@ func (v *visit) stop() {
 	switch {
 	case v.sess.Hold:
 		v.stopForCodes(back)
-	case a.enrolled(v.gate.recoveryName()):
-		v.redirect(page("challenge", back))
-	default:
+	case verdict == Enrol:
 		v.redirect(page("enroll", back))
+	default:
+		v.redirect(page("challenge", back))
 	}
-}
-
-// stopEnded answers a request whose session ended just before it could pass.
-func (v *visit) stopEnded() {
-	v.sess, v.live, v.token = nil, nil, ""
-	v.stop()
 }
 
 // stopForCodes leads back to the recovery codes that were not saved: a new set,
@@ -84,27 +69,20 @@ func (v *visit) stopState(a *account) string {
 
 // unauthorized tells a program what is missing, without a redirect that it would
 // take for an answer of the app.
-func (v *visit) unauthorized(state string) {
-	p := problem{
-		Type: "urn:mfagate:problem:" + state, Title: http.StatusText(http.StatusUnauthorized),
-		Status: http.StatusUnauthorized, URL: Prefix + "challenge", State: state,
-		Detail: v.gate.pages.Text(v.language(), pages.Text{Key: "problem." + state}),
+func (v *visit) unauthorized(verdict Verdict) {
+	state := stateChallenge
+	if verdict == Enrol {
+		state = stateEnroll
 	}
-	if state == stateEnroll {
-		p.URL = Prefix + "enroll"
-	}
-	v.w.Header().Set("WWW-Authenticate", challengeHeader(v.realm, p.URL))
-	v.json(http.StatusUnauthorized, "application/problem+json", p)
+	v.problemIn(fault{status: http.StatusUnauthorized, name: state}, state)
 }
 
 // state tells where the visit's user stands.
 func (v *visit) state(a *account) string {
-	switch {
-	case v.sess != nil && v.sess.satisfies(v.sess.Want.policy(), v.now):
+	if v.sess != nil && v.sess.satisfies(v.sess.Want.policy(), v.now) {
 		return stateVerified
-	default:
-		return v.stopState(a)
 	}
+	return v.stopState(a)
 }
 
 // stateOrEmpty is the state for an error answer, empty if nobody can tell.

@@ -249,3 +249,36 @@ func TestFurtherPhone(t *testing.T) {
 		again.post("/.mfa/challenge", "method", "recovery", "code", alice.codes[0]).want(303)
 	})
 }
+
+// S41, S91: whoever is stuck gets a case number, which the history knows.
+func TestHelp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.person("alice").enrol("/")
+		p := w.person("alice")
+		p.get("/reports").want(303).follow().want(200)
+		if !strings.Contains(p.body, `href="/.mfa/help`) {
+			t.Errorf("the challenge does not lead to help")
+		}
+		p.get("/.mfa/help?return=/reports").want(200)
+		p.post("/.mfa/help", "return", "/reports").want(303, "/.mfa/help").follow().want(200)
+		events, err := w.gate.Events(t.Context(), aliceSubject, 50)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(events, func(e mfagate.Event) bool { return e.Kind == mfagate.EventHelp })
+		if i < 0 || !strings.Contains(p.body, events[i].Detail) {
+			t.Fatalf("events = %+v; want one with the case number on the page", events)
+		}
+		token := p.token()
+		for range 5 { // one number for a session
+			p.get("/.mfa/help").want(200)
+			p.send(p.request("POST", "/.mfa/help", "application/x-www-form-urlencoded", "form_token="+token)).want(303)
+		}
+		again, err := w.gate.Events(t.Context(), aliceSubject, 50)
+		if err != nil || len(again) != len(events) {
+			t.Errorf("%d events, %v; want %d", len(again), err, len(events))
+		}
+		p.get("/reports").want(303, "/.mfa/challenge")
+	})
+}

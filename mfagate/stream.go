@@ -91,15 +91,25 @@ func (s *streams) busy() bool {
 	return s.first != nil
 }
 
-// pass hands the request to the app for as long as the session lives: the request's
-// context is cancelled at most a second after its end, which makes a proxy close
-// both sides of an upgraded connection too.
+// pass hands the request to the app, without the gate's cookies. With a session it
+// does so for as long as that lives: the request's context is cancelled at most a
+// second after its end, which makes a proxy close both sides of an upgraded
+// connection too.
 func (v *visit) pass(d Decision, next Next) error {
+	if err := hideCookies(v.r.Header); err != nil {
+		v.refuse(err)
+		return nil
+	}
+	if d.Factor == "" { // the mode lets it pass without
+		return next(v.w, v.r, d)
+	}
 	ctx, cancel := context.WithCancel(v.r.Context())
 	defer cancel()
 	st := &stream{Context: ctx, cancel: cancel, token: v.token}
-	if !v.live.streams.add(st) {
-		return errNoSession
+	if !v.live.streams.add(st) { // the session ended just now
+		v.sess, v.live, v.token = nil, nil, ""
+		v.stop(Challenge)
+		return nil
 	}
 	defer v.live.streams.remove(st)
 	return next(v.w, v.r.WithContext(st), d)

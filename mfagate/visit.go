@@ -41,7 +41,7 @@ func (v *visit) commit(f func(*txn) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), maxCommit)
 	defer cancel()
 	unlock := v.gate.records.lock(v.Subject)
-	t, err := v.gate.records.commit(ctx, f)
+	t, err := v.gate.commit(ctx, v.gate.noticed(f))
 	unlock()
 	if err != nil {
 		return err
@@ -54,6 +54,9 @@ func (v *visit) commit(f func(*txn) error) error {
 func (g *Gate) tell(ctx context.Context, events []Event) {
 	for _, e := range events {
 		g.onEvent(ctx, e)
+		if g.outbox != nil && g.noticeKind(e) != "" {
+			g.outbox.wake()
+		}
 	}
 }
 
@@ -105,6 +108,9 @@ func (v *visit) demand(want requirement) error {
 			next = *s
 		}
 		next.Want = want
+		if v.told && v.gate.outbox != nil {
+			next.Email = v.identity.Email
+		}
 		out, err = t.putSession(&next, v.token, false)
 		return err
 	})
@@ -202,6 +208,7 @@ func (v *visit) renewed(t *txn, s session, a *account) (saved, error) {
 		v.browser = rand.Text() // never one that somebody else could have put there
 	}
 	a.learn(v.browser, t.now)
+	v.reach(t, s, a)
 	t.putAccount(a)
 	return out, nil
 }

@@ -203,6 +203,9 @@ func (s *Set) Match(acceptLanguage string) string {
 	return s.languages[i].tag.String()
 }
 
+// Offered returns tag if that language is offered, and the default otherwise.
+func (s *Set) Offered(tag string) string { return s.in(tag).tag.String() }
+
 // in returns the catalogue of a language, or the default if it is not offered.
 func (s *Set) in(tag string) *catalogue {
 	for _, c := range s.languages {

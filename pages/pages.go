@@ -98,6 +98,14 @@ type Credential struct {
 	Created, Used     time.Time
 }
 
+// SignOut asks whether to sign out. Posts to /.mfa/sign-out.
+type SignOut struct{}
+
+// Help is for somebody who is stuck. Posts to /.mfa/help for a case number.
+type Help struct {
+	Case string // empty before
+}
+
 // Disable asks for switching off. Posts password to /.mfa/disable.
 type Disable struct {
 	Required bool // the site wants a second factor: say so, and ask nothing
@@ -124,5 +132,7 @@ func (Enrol) template() string         { return "enrol" }
 func (Challenge) template() string     { return "challenge" }
 func (RecoveryCodes) template() string { return "recovery_codes" }
 func (Security) template() string      { return "security" }
+func (SignOut) template() string       { return "sign_out" }
+func (Help) template() string          { return "help" }
 func (Disable) template() string       { return "disable" }
 func (Message) template() string       { return "message" }

@@ -254,7 +254,6 @@ func (b *tab) securityPage(p *phone) {
 	b.fill("#code", p.code(b.T))
 	b.press(`form:has(#code) button.primary`)
 	if b.count("ol.codes") == 0 {
-		b.click("details.boxed > summary")
 		b.press("details.boxed button")
 	}
 	b.wantAt(gatetest.PathCodes)

@@ -1,0 +1,177 @@
+package mfagate
+
+import (
+	"fmt"
+	"net/mail"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Kinds of notices that are not called like the event they tell of.
+const noticeRecoveryUsed = "recovery_used"
+
+// noticePause is how long after a notice nothing more is told of the same kind:
+// guessing and reloading a page must not fill anybody's mailbox, nor two sites of
+// a realm that tell different addresses.
+var noticePause = map[string]time.Duration{
+	EventLocked:         day,
+	EventCodesMade:      10 * time.Minute,
+	EventAddressChanged: day,
+}
+
+// noticeKind tells what the person is told of an event, or "" for nothing (NIST
+// SP 800-63B-4 section 4.2.3; ASVS 5.0 6.3.5, 6.3.7).
+func (g *Gate) noticeKind(e Event) string {
+	switch e.Kind {
+	case EventEnrolled, EventRemoved, EventReplaced, EventDisabled, EventCodesMade, EventLocked, EventReset, EventAddressChanged:
+		return e.Kind
+	case EventSignedOutAll:
+		if e.Actor != "" { // by somebody else
+			return e.Kind
+		}
+	case EventPassed, EventProved:
+		if e.Factor != "" && e.Factor == g.recoveryName() {
+			return noticeRecoveryUsed
+		}
+	}
+	return ""
+}
+
+// An outgoing notice is the record of something that a person is to be told by a message.
+type outgoing struct {
+	versioned
+	Subject
+	ID       string    `json:"id"`
+	Kind     string    `json:"kind"`
+	Time     time.Time `json:"time"`
+	To       string    `json:"to"`
+	Language string    `json:"language,omitempty"`
+	App      string    `json:"app,omitempty"`
+	Factor   string    `json:"factor,omitempty"`
+	Label    string    `json:"label,omitempty"`
+	Remote   string    `json:"remote,omitempty"`
+	Left     int       `json:"left,omitempty"` // recovery codes
+	Tries    int       `json:"tries,omitempty"`
+}
+
+// noticed returns f with the notices of its events in the same commit.
+func (g *Gate) noticed(f func(*txn) error) func(*txn) error {
+	if g.outbox == nil {
+		return f
+	}
+	return func(t *txn) error {
+		if err := f(t); err != nil {
+			return err
+		}
+		first := slices.ContainsFunc(t.events, func(e Event) bool { return e.Kind == EventEnrolled })
+		for _, e := range t.events {
+			if first && e.Kind == EventCodesMade {
+				continue // they belong to the enrolment, which is told
+			}
+			if err := g.addNotice(t, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// addNotice adds the notice of an event, if there is one and an address to send
+// it to. The one that the user had until now is told too (an address is changed
+// to keep its owner from being told).
+func (g *Gate) addNotice(t *txn, e Event) error {
+	kind := g.noticeKind(e)
+	if kind == "" {
+		return nil
+	}
+	a, err := t.account(e.Subject)
+	if err != nil {
+		return err
+	}
+	to := g.outbox.addresses(a, t.former)
+	if len(to) == 0 || !t.mayTell(a, kind) {
+		return nil
+	}
+	n := outgoing{
+		Subject: e.Subject, Kind: kind, Time: e.Time, Language: a.Language,
+		App: e.App, Factor: e.Factor, Label: e.Label, Remote: e.Remote,
+	}
+	if n.Left, err = g.codesLeft(a); err != nil {
+		return err
+	}
+	for _, n.To = range to {
+		t.putNotice(n, t.now)
+	}
+	return nil
+}
+
+// mayTell tells whether the pause after the last notice of the kind is over, and
+// begins the next one.
+func (t *txn) mayTell(a *account, kind string) bool {
+	pause, ok := noticePause[kind]
+	if !ok {
+		return true
+	}
+	if t.now.Before(a.Told[kind].Add(pause)) {
+		return false
+	}
+	if a.Told == nil {
+		a.Told = make(map[string]time.Time)
+	}
+	a.Told[kind] = t.now.UTC()
+	t.putAccount(a)
+	return true
+}
+
+// reach notes how the owner of the account can be told of what happens to it.
+func (v *visit) reach(t *txn, s session, a *account) {
+	if v.gate.outbox == nil {
+		return
+	}
+	if v.r.Header.Get("Accept-Language") != "" {
+		a.Language = v.language()
+	}
+	email := s.Email
+	if v.told && v.identity.Email != "" {
+		email = v.identity.Email
+	}
+	email, ok := address(email)
+	if !ok || strings.EqualFold(email, a.Email) {
+		return
+	}
+	if a.Email != "" {
+		t.former = a.Email
+		t.event(v.event(EventAddressChanged))
+	}
+	a.Email = email
+}
+
+// maxAddress is the length in bytes of the longest e-mail address (RFC 5321
+// section 4.5.3.1.3).
+const maxAddress = 254
+
+// address returns s without spaces around it if it is one plain e-mail address:
+// no name, no comment, no quotes, nothing that two readers could take for two.
+func address(s string) (string, bool) {
+	s = strings.TrimSpace(s)
+	if len(s) > maxAddress || strings.Count(s, "@") != 1 || strings.ContainsAny(s, "\r\n\x00") {
+		return "", false
+	}
+	a, err := mail.ParseAddress(s)
+	return s, err == nil && a.Address == s
+}
+
+// userInAddress stands for the name of the user in the template of an address.
+const userInAddress = "{user}"
+
+// ValidateAddress says what is wrong with a template of addresses, as in
+// [Config.NotifyAddress].
+func ValidateAddress(template string) error {
+	local, domain, _ := strings.Cut(template, "@")
+	if _, ok := address(strings.Replace(template, userInAddress, "user", 1)); !ok ||
+		!strings.Contains(local, userInAddress) || strings.ContainsAny(domain, "{}") {
+		return fmt.Errorf("mfagate: address %q: want one such as {user}@example.com", template)
+	}
+	return nil
+}
