@@ -159,8 +159,11 @@ func (v *visit) history(s Subject) ([]pages.History, error) {
 	list := make([]pages.History, len(events))
 	for i, e := range events {
 		list[i].Activity = pages.Activity{Kind: e.Kind, Factor: e.Factor, Label: e.Label, Remote: e.Remote, Time: e.Time}
-		if e.Actor != "" { // else the detail is for programs
+		switch { // else the detail is for programs
+		case e.Actor != "":
 			list[i].Actor, list[i].Reason = e.Actor, e.Detail
+		case e.Kind == EventHelp:
+			list[i].Case = e.Detail
 		}
 	}
 	return list, nil

@@ -226,3 +226,19 @@ func TestFewCodesFilter(t *testing.T) {
 		}
 	})
 }
+
+// Whoever calls the help desk with a case number is found by it.
+func TestCaseNumberIsShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil, staffed)
+		alice := w.person("alice").enrol("/").elsewhere()
+		dora := w.person("dora").enrolByTicket()
+		alice.get("/").want(303, "/.mfa/challenge").follow().want(200)
+		alice.post("/.mfa/help").want(303, "/.mfa/help").follow().want(200)
+		number := regexp.MustCompile(`<code>([0-9A-Z]{4}-[0-9A-Z]{4})</code>`).FindStringSubmatch(alice.body)
+		dora.get(adminPath("user", "user", "alice")).want(200)
+		if number == nil || !strings.Contains(dora.body, "Case number "+number[1]) {
+			t.Errorf("the history does not show the case number %q", number)
+		}
+	})
+}

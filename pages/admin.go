@@ -52,6 +52,7 @@ type AdminUser struct {
 type History struct {
 	Activity
 	Actor, Reason string // of an administrator
+	Case          string // the number that somebody who is stuck was given
 }
 
 // AdminOrder says what an action does, and asks for the reason. Posts user, action,

@@ -13,9 +13,10 @@ func adminStates() []state {
 		{"2", "totp", "", made.Add(24 * time.Hour), time.Time{}},
 	}}
 	history := []History{
-		{Activity{Kind: "passed", Factor: "totp", Label: "Work phone", Remote: "192.0.2.7", Time: made}, "", ""},
-		{Activity{Kind: "unlocked", Time: made}, "otto", "typed the codes of the other app"},
-		{Activity{Kind: "reset", Time: made}, "cli", ""},
+		{Activity{Kind: "passed", Factor: "totp", Label: "Work phone", Remote: "192.0.2.7", Time: made}, "", "", ""},
+		{Activity{Kind: "help", Remote: "192.0.2.7", Time: made}, "", "", "4KQ7-ZT2M"},
+		{Activity{Kind: "unlocked", Time: made}, "otto", "typed the codes of the other app", ""},
+		{Activity{Kind: "reset", Time: made}, "cli", "", ""},
 	}
 	user := AdminUser{AdminAccount: alice, LastProof: made, History: history, Actions: []string{"sign_out", "reset"}}
 	locked := user

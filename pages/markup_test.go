@@ -292,7 +292,7 @@ func hostile(v string) []state {
 		{"message", f, Message{Title: Text{Key: v}, Text: Text{Key: v, Args: []any{v}}, Link: v, Label: Text{Key: v}}},
 		{"admin-users", f, AdminUsers{Search: v, Users: []AdminEntry{{Name: v}}, Next: "/.mfa/admin/", Unknown: v}},
 		{"admin-user", f, AdminUser{AdminAccount: AdminAccount{Name: v, Credentials: []Credential{{v, v, v, made, made}}},
-			Actions: []string{"reset"}, History: []History{{Activity{v, v, v, v, made}, v, v}}}},
+			Actions: []string{"reset"}, History: []History{{Activity{v, v, v, v, made}, v, v, v}}}},
 		{"admin-order", f, AdminOrder{AdminAccount: AdminAccount{Name: v, Known: true, Credentials: []Credential{{v, v, v, made, made}}},
 			Action: "reset", Reason: v, Seen: v}},
 		{"admin-ticket", f, AdminTicket{Name: v, Link: v}},
