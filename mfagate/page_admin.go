@@ -13,7 +13,7 @@ import (
 )
 
 // The pages of those who look after others. For everybody else they do not exist
-// (ASVS 5.0 8.4.2).
+// (ASVS 5.0 8.2.1).
 
 var (
 	errLookOnly = errors.New("mfagate: auditors change nothing")
