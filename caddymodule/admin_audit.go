@@ -143,7 +143,7 @@ func (s *userStream) begin(header http.Header) {
 	s.begun = true
 	header.Set("Content-Type", "application/json")
 	header.Set("Cache-Control", "no-store")
-	s.w.WriteString(`{"users":[`)
+	_, _ = s.w.WriteString(`{"users":[`)
 }
 
 // write adds users. Only Flush tells of errors, those of all writes before it.
@@ -155,17 +155,17 @@ func (s *userStream) write(header http.Header, users []mfagate.UserStatus) error
 			return fmt.Errorf("encoding a user: %w", err)
 		}
 		if s.some {
-			s.w.WriteByte(',')
+			_ = s.w.WriteByte(',')
 		}
 		s.some = true
-		s.w.WriteByte('\n')
-		s.w.Write(line)
+		_ = s.w.WriteByte('\n')
+		_, _ = s.w.Write(line)
 	}
 	return s.w.Flush()
 }
 
 func (s *userStream) end(header http.Header) error {
 	s.begin(header)
-	s.w.WriteString("\n]}\n")
+	_, _ = s.w.WriteString("\n]}\n")
 	return s.w.Flush()
 }

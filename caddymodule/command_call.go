@@ -200,7 +200,7 @@ func (l commandLine) confirm(question string) error {
 	}
 	fmt.Fprintf(os.Stderr, question+" [y/N] ", l.Arg(0), realm)
 	answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("reading the answer: %w", err)
 	}
 	switch strings.ToLower(strings.TrimSpace(answer)) {

@@ -80,7 +80,7 @@ func (s *SMTPSender) hostPort() (host string, port int, err error) {
 	host, number, err := net.SplitHostPort(s.Address)
 	if err != nil {
 		defaults := map[string]int{"": 587, string(mail.StartTLS): 587, string(mail.Implicit): 465, string(mail.None): 25}
-		return strings.Trim(s.Address, "[]"), defaults[s.TLS], nil
+		return strings.Trim(s.Address, "[]"), defaults[s.TLS], nil //nolint:nilerr // an address without a port has the usual one
 	}
 	if port, err = strconv.Atoi(number); err != nil {
 		return "", 0, fmt.Errorf("port %q: want a number from 1 to 65535", number)

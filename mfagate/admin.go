@@ -128,7 +128,7 @@ func (g *Gate) status(t *txn, a *account) (UserStatus, error) {
 
 // Events lists what happened to a user, newest first, at most limit of them.
 func (g *Gate) Events(ctx context.Context, s Subject, limit int) ([]Event, error) {
-	pointers, err := g.records.store.List(ctx, prefix(kindUserEvent, s.Realm, s.Name), "", 0)
+	pointers, err := g.pointers(ctx, s, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing events: %w", err)
 	}
@@ -148,6 +148,21 @@ func (g *Gate) Events(ctx context.Context, s Subject, limit int) ([]Event, error
 		events = append(events, e.Event)
 	}
 	return events, nil
+}
+
+// lately is the span in which the latest events of a user are looked for first.
+const lately = 30 * day
+
+// pointers returns those to the latest events of a user, oldest first: at least n
+// if there are as many. Lists go forward only, so it looks at the last days before
+// it looks at a whole year.
+func (g *Gate) pointers(ctx context.Context, s Subject, n int) ([]storage.Record, error) {
+	pre := prefix(kindUserEvent, s.Realm, s.Name)
+	recent, err := g.records.store.List(ctx, pre, pre+CursorAt(time.Now().Add(-lately)), 0)
+	if err != nil || len(recent) >= n {
+		return recent, err
+	}
+	return g.records.store.List(ctx, pre, "", 0)
 }
 
 // Reset removes all credentials, recovery codes and sessions of a user, and

@@ -165,7 +165,7 @@ func (o *outbox) handle(ctx context.Context, key string) error {
 	}
 	cause := o.send(ctx, n)
 	if cause != nil && ctx.Err() != nil {
-		return nil // the lease runs out, and then it is sent
+		return nil //nolint:nilerr // the outbox ends; the lease runs out, and then it is sent
 	}
 	if err := o.settle(ctx, leased, n, cause); err != nil {
 		return fmt.Errorf("noting that it was sent: %w", err)

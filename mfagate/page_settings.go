@@ -102,7 +102,7 @@ func (v *visit) shownActivity() ([]pages.Activity, error) {
 // postSecurity renames or removes a credential.
 func (v *visit) postSecurity() error {
 	var err error
-	done := ""
+	var done string
 	switch v.field("action") {
 	case "rename":
 		done, err = "renamed", v.rename(v.field("id"), v.field("label"))
