@@ -92,7 +92,7 @@ func (p placeholder) value(r *http.Request) (string, error) {
 // list returns the names in the placeholder's value for r, in a slice that is not
 // nil. A header that comes twice is an error: one of the two may be the browser's.
 func (p placeholder) list(r *http.Request) ([]string, error) {
-	text := ""
+	var text string
 	switch {
 	case p.header != "" && len(r.Header[p.header]) > 1:
 		return nil, fmt.Errorf("%w: the header %s came twice", mfagate.ErrName, p.header)

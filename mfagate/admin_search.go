@@ -49,6 +49,7 @@ func (g *Gate) search(ctx context.Context, q search) (found foundUsers, err erro
 		batch = usersPerPage + 1
 	case onlyLocked:
 		kind = kindAttempts // which few users have
+	default: // who is wanted is seen only by looking at each
 	}
 	pre, after, name := prefix(kind, q.realm)+url.PathEscape(q.prefix), "", ""
 	if q.after != "" {

@@ -60,7 +60,7 @@ func (v *visit) getUsers() error {
 		if q.prefix, err = v.site.Names.Canonical(p.Search); err != nil {
 			f.Error = pages.Text{Key: "error.admin_search"}
 			v.render(http.StatusUnprocessableEntity, f, p)
-			return nil
+			return nil //nolint:nilerr // the page tells of it
 		}
 	}
 	if len(q.after) > MaxName {
