@@ -51,7 +51,11 @@ func cmdAudit(l commandLine) error {
 	}
 	t.show = t.print
 	if l.Changed("realm") || l.String("user") != "" {
-		t.query.Set("realm", l.String("realm"))
+		realm, err := l.realm()
+		if err != nil {
+			return err
+		}
+		t.query.Set("realm", realm)
 	}
 	if err := t.header(); err != nil {
 		return err

@@ -248,16 +248,17 @@ func (all *sites) config(name string) (mfagate.Site, error) {
 		return mfagate.Site{}, err
 	}
 	return mfagate.Site{
-		Name:      s.name,
-		Realm:     realm,
-		Mode:      modes[s.options.Mode],
-		Idle:      time.Duration(s.options.Idle),
-		Lifetime:  time.Duration(s.options.Lifetime),
-		Names:     all.namesOf(realm),
-		Enrolment: enrolment,
-		Admins:    all.shared(realm).Admins,
-		Auditors:  all.shared(realm).Auditors,
-		Client:    client,
+		Name:              s.name,
+		Realm:             realm,
+		Mode:              modes[s.options.Mode],
+		RequiredElsewhere: all.requires(realm),
+		Idle:              time.Duration(s.options.Idle),
+		Lifetime:          time.Duration(s.options.Lifetime),
+		Names:             all.namesOf(realm),
+		Enrolment:         enrolment,
+		Admins:            all.shared(realm).Admins,
+		Auditors:          all.shared(realm).Auditors,
+		Client:            client,
 	}, nil
 }
 
@@ -343,4 +344,14 @@ func (all *sites) realms() []string {
 	}
 	slices.Sort(realms)
 	return slices.Compact(realms)
+}
+
+// requires tells whether a site of the realm requires a second factor.
+func (all *sites) requires(realm string) bool {
+	for _, s := range all.byName {
+		if s.realm == realm && modes[s.options.Mode] == mfagate.Required {
+			return true
+		}
+	}
+	return false
 }

@@ -35,9 +35,11 @@ type account struct {
 	LastProof    time.Time    `json:"last_proof,omitzero"`
 	Resets       int          `json:"resets,omitempty"` // counts resets: tickets of before are void
 
-	Email    string               `json:"email,omitempty"`    // as the source told it last
-	Language string               `json:"language,omitempty"` // of the last page
-	Told     map[string]time.Time `json:"told,omitempty"`     // when, by kind of notice, of those that are not told each time
+	Email        string               `json:"email,omitempty"`    // as the source told it last
+	Language     string               `json:"language,omitempty"` // of the last page
+	Notices      int                  `json:"notices,omitempty"`  // made since NoticesSince
+	NoticesSince time.Time            `json:"notices_since,omitzero"`
+	Told         map[string]time.Time `json:"told,omitempty"` // when, by kind of notice, of those that are not told each time
 }
 
 type sessionRef struct {

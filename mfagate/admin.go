@@ -150,17 +150,16 @@ func (g *Gate) Events(ctx context.Context, s Subject, limit int) ([]Event, error
 	return events, nil
 }
 
-// lately is the span in which the latest events of a user are looked for first.
-const lately = 30 * day
-
 // pointers returns those to the latest events of a user, oldest first: at least n
-// if there are as many. Lists go forward only, so it looks at the last days before
-// it looks at a whole year.
+// if there are as many. Lists go forward only, so it looks back an hour, then eight,
+// and so on, before it looks at everything.
 func (g *Gate) pointers(ctx context.Context, s Subject, n int) ([]storage.Record, error) {
-	pre := prefix(kindUserEvent, s.Realm, s.Name)
-	recent, err := g.records.store.List(ctx, pre, pre+CursorAt(time.Now().Add(-lately)), 0)
-	if err != nil || len(recent) >= n {
-		return recent, err
+	pre, now := prefix(kindUserEvent, s.Realm, s.Name), time.Now()
+	for back := time.Hour; back < usualRetention; back *= 8 {
+		after := key(kindUserEvent, s.Realm, s.Name, CursorAt(now.Add(-back)))
+		if p, err := g.records.store.List(ctx, pre, after, 0); err != nil || len(p) >= n {
+			return p, err
+		}
 	}
 	return g.records.store.List(ctx, pre, "", 0)
 }

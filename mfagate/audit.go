@@ -110,3 +110,10 @@ func (r *Records) Sessions() int {
 	}
 	return n
 }
+
+// commitOf is commit for one user, one after the other, with the notices. A panic
+// in f must not leave the lock behind.
+func (g *Gate) commitOf(ctx context.Context, s Subject, f func(*txn) error) (*txn, error) {
+	defer g.records.lock(s)()
+	return g.commit(ctx, g.noticed(f))
+}

@@ -156,7 +156,7 @@ func (v *visit) decide() (Decision, error) {
 	case v.site.Mode == Observe:
 		v.observe()
 		d.Verdict = Pass
-	case v.site.Mode == Optional && !enrolled:
+	case v.site.Mode == Optional && !enrolled && !a.TicketNeeded:
 		d.Verdict = Pass
 	case !enrolled || v.sess != nil && v.sess.Hold:
 		d.Verdict = Enrol

@@ -79,8 +79,8 @@ func (g *Gate) remakeCodes(t *txn, v *visit, hold bool) (saved, error) {
 	if err != nil {
 		return saved{}, err
 	}
-	if !hold && (!s.maySet(t.now) || s.Recovery) {
-		return saved{}, errProofNeeded
+	if !(hold && s.Hold) && (!s.maySet(t.now) || s.Recovery) {
+		return saved{}, errProofNeeded // also if another tab has saved the codes meanwhile
 	}
 	a, err := t.account(s.Subject)
 	if err != nil {

@@ -43,8 +43,8 @@ func (v *visit) getDisable() error {
 	if ok, err := v.verified(Prefix); !ok {
 		return err
 	}
-	if v.site.Mode != Required && !v.sess.maySet(v.now) {
-		v.redirect(page("challenge", Prefix+"disable", "purpose", purposeSettings))
+	if !v.site.keeps() && (!v.sess.maySet(v.now) || v.sess.Recovery) {
+		v.redirect(page("challenge", Prefix+"disable", "purpose", purposeSettings, "without", v.gate.recoveryName()))
 		return nil
 	}
 	return v.disablePage(http.StatusOK, pages.Text{})
@@ -53,7 +53,7 @@ func (v *visit) getDisable() error {
 func (v *visit) disablePage(status int, cause pages.Text) error {
 	f := v.frame()
 	f.Error = cause
-	v.render(status, f, pages.Disable{Required: v.site.Mode == Required, Password: v.checksPassword()})
+	v.render(status, f, pages.Disable{Required: v.site.keeps(), Password: v.checksPassword()})
 	return nil
 }
 
@@ -75,7 +75,7 @@ func (v *visit) postDisable() error {
 	case errors.Is(err, errPassword):
 		return v.disablePage(http.StatusUnprocessableEntity, pages.Text{Key: "error.password_wrong"})
 	case errors.Is(err, errProofNeeded):
-		v.redirect(page("challenge", Prefix+"disable", "purpose", purposeSettings))
+		v.redirect(page("challenge", Prefix+"disable", "purpose", purposeSettings, "without", v.gate.recoveryName()))
 		return nil
 	case err != nil:
 		return err
@@ -93,7 +93,7 @@ func (v *visit) postDisable() error {
 // of the person, after a fresh proof and, where it can be checked, the password
 // (ASVS 5.0 7.5.1).
 func (v *visit) disable(password string) error {
-	if v.site.Mode == Required {
+	if v.site.keeps() {
 		return errRequired
 	}
 	if c, ok := v.source.(PasswordChecker); ok {
@@ -120,3 +120,7 @@ func (v *visit) disable(password string) error {
 	}
 	return err
 }
+
+// keeps tells whether nobody may switch the second factor off here: it is required,
+// here or on another site of the realm, which shares the enrolment.
+func (s Site) keeps() bool { return s.Mode == Required || s.RequiredElsewhere }

@@ -55,7 +55,7 @@ func (v *visit) beginEnrol(f Factor, replaces string) error {
 		return err
 	}
 	return v.commit(func(t *txn) error {
-		s, a, err := v.enrolling(t)
+		_, a, err := v.enrolling(t)
 		if err != nil {
 			return err
 		}
@@ -64,14 +64,14 @@ func (v *visit) beginEnrol(f Factor, replaces string) error {
 		}
 		hash := hashOf(v.token).String()
 		st, err := t.step(hash, enrolPurpose, f.Name())
-		if errors.Is(err, errStepGone) {
-			st, err = v.newEnrolment(t, a, f)
+		if errors.Is(err, errStepGone) || err == nil && st.Replaces != replaces {
+			st, err = v.newEnrolment(t, a, f) // of another purpose: else a second tab would change what the first one does
 		}
 		if err != nil {
 			return err
 		}
 		st.Replaces = replaces
-		t.put(stepKey(hash, enrolPurpose, f.Name()), encode(st), s.Deadline)
+		t.put(stepKey(hash, enrolPurpose, f.Name()), encode(st), t.now.Add(stepLife))
 		return nil
 	})
 }
@@ -85,7 +85,10 @@ func (v *visit) newEnrolment(t *txn, a *account, f Factor) (*step, error) {
 // place of another.
 func (v *visit) room(a *account, f Factor, replaces string) error {
 	if replaces != "" {
-		_, err := v.gate.find(a, replaces)
+		i, err := v.gate.find(a, replaces)
+		if err == nil && a.Credentials[i].Factor != f.Name() {
+			err = errUnknownID
+		}
 		return err
 	}
 	if len(a.of(f.Name())) >= maxCredentials {

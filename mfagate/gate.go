@@ -67,9 +67,12 @@ type Site struct {
 	Idle     time.Duration // after which a session without requests ends; zero means 30 minutes, at most 1 hour
 	Lifetime time.Duration // after which a session ends in any case; zero means 12 hours, at most 24 hours
 
-	Mode      Mode
-	Names     Names
-	Enrolment Enrolment
+	Mode Mode
+	// RequiredElsewhere says that another site of the realm requires a second factor,
+	// so that none may be switched off here.
+	RequiredElsewhere bool
+	Names             Names
+	Enrolment         Enrolment
 
 	// Admins may look after the users of the realm, and Auditors may see what is
 	// known of them, on the pages below Prefix + "admin/". Each entry is a user's

@@ -1,7 +1,11 @@
 package mfagate
 
 import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/mail"
 	"slices"
 	"strings"
@@ -15,16 +19,20 @@ const noticeRecoveryUsed = "recovery_used"
 // guessing and reloading a page must not fill anybody's mailbox, nor two sites of
 // a realm that tell different addresses.
 var noticePause = map[string]time.Duration{
-	EventLocked:         day,
-	EventCodesMade:      10 * time.Minute,
-	EventAddressChanged: day,
+	EventLocked:      day,
+	EventCodesMade:   10 * time.Minute,
+	EventCodesViewed: 10 * time.Minute,
 }
+
+// maxNotices is how many notices a user's account makes within an hour: whoever
+// can change it must not fill the outbox, or a mailbox that is not theirs.
+const maxNotices = 30
 
 // noticeKind tells what the person is told of an event, or "" for nothing (NIST
 // SP 800-63B-4 section 4.2.3; ASVS 5.0 6.3.5, 6.3.7).
 func (g *Gate) noticeKind(e Event) string {
 	switch e.Kind {
-	case EventEnrolled, EventRemoved, EventReplaced, EventDisabled, EventCodesMade, EventLocked, EventReset, EventAddressChanged:
+	case EventEnrolled, EventRemoved, EventReplaced, EventDisabled, EventCodesMade, EventCodesViewed, EventLocked, EventReset, EventAddressChanged:
 		return e.Kind
 	case EventSignedOutAll:
 		if e.Actor != "" { // by somebody else
@@ -90,11 +98,11 @@ func (g *Gate) addNotice(t *txn, e Event) error {
 		return err
 	}
 	to := g.outbox.addresses(a, t.former)
-	if len(to) == 0 || !t.mayTell(a, kind) {
+	if len(to) == 0 || !t.mayTell(a, kind) || kind == EventAddressChanged && !t.mayChange(a, to) {
 		return nil
 	}
 	n := outgoing{
-		Subject: e.Subject, Kind: kind, Time: e.Time, Language: a.Language,
+		Subject: e.Subject, Kind: kind, Time: e.Time, Language: cmp.Or(t.spoken, a.Language),
 		App: e.App, Factor: e.Factor, Label: e.Label, Remote: e.Remote,
 	}
 	if n.Left, err = g.codesLeft(a); err != nil {
@@ -111,7 +119,7 @@ func (g *Gate) addNotice(t *txn, e Event) error {
 func (t *txn) mayTell(a *account, kind string) bool {
 	pause, ok := noticePause[kind]
 	if !ok {
-		return true
+		return t.inBudget(a)
 	}
 	if t.now.Before(a.Told[kind].Add(pause)) {
 		return false
@@ -129,6 +137,7 @@ func (v *visit) reach(t *txn, s session, a *account) {
 	if v.gate.outbox == nil {
 		return
 	}
+	t.spoken = a.Language // what this commit tells is told in the language of before: a thief may speak another
 	if v.r.Header.Get("Accept-Language") != "" {
 		a.Language = v.language()
 	}
@@ -140,8 +149,8 @@ func (v *visit) reach(t *txn, s session, a *account) {
 	if !ok || strings.EqualFold(email, a.Email) {
 		return
 	}
-	if a.Email != "" {
-		t.former = a.Email
+	if to := v.gate.outbox.addresses(a, ""); len(to) > 0 && !strings.EqualFold(to[0], email) && t.read[accountKey(a.Subject)].Version != 0 {
+		t.former = to[0]
 		t.event(v.event(EventAddressChanged))
 	}
 	a.Email = email
@@ -174,4 +183,38 @@ func ValidateAddress(template string) error {
 		return fmt.Errorf("mfagate: address %q: want one such as {user}@example.com", template)
 	}
 	return nil
+}
+
+// inBudget tells whether one more notice is within the bound, and counts it.
+func (t *txn) inBudget(a *account) bool {
+	if t.now.Sub(a.NoticesSince) >= time.Hour {
+		a.NoticesSince, a.Notices = t.now.UTC(), 0
+	}
+	if a.Notices >= maxNotices {
+		return false
+	}
+	a.Notices++
+	t.putAccount(a)
+	return true
+}
+
+// mayChange tells whether the change of address from one to the other was not told
+// within a day: two sites that tell different addresses are told of once, and any
+// third address at once.
+func (t *txn) mayChange(a *account, pair []string) bool {
+	slices.Sort(pair)
+	sum := sha256.Sum256([]byte(strings.ToLower(strings.Join(pair, " "))))
+	k := EventAddressChanged + " " + hex.EncodeToString(sum[:8])
+	maps.DeleteFunc(a.Told, func(k string, at time.Time) bool {
+		return strings.HasPrefix(k, EventAddressChanged+" ") && t.now.Sub(at) >= day
+	})
+	if _, told := a.Told[k]; told {
+		return false
+	}
+	if a.Told == nil {
+		a.Told = make(map[string]time.Time)
+	}
+	a.Told[k] = t.now.UTC()
+	t.putAccount(a)
+	return true
 }

@@ -28,7 +28,7 @@ func composer(t *testing.T) *Gate {
 }
 
 var noticeKinds = []string{
-	EventEnrolled, EventRemoved, EventReplaced, EventDisabled, EventCodesMade, noticeRecoveryUsed, EventLocked, EventReset, EventSignedOutAll, EventAddressChanged,
+	EventEnrolled, EventRemoved, EventReplaced, EventDisabled, EventCodesMade, EventCodesViewed, noticeRecoveryUsed, EventLocked, EventReset, EventSignedOutAll, EventAddressChanged,
 }
 
 func exampleNotice(kind, language string) outgoing {

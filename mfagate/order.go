@@ -27,8 +27,7 @@ func (o order) allow(t *txn, a *account) error {
 
 // administer runs f on the account of a user in one commit.
 func (g *Gate) administer(ctx context.Context, o order, f func(*txn, *account) error) error {
-	unlock := g.records.lock(o.Subject)
-	t, err := g.commit(ctx, g.noticed(func(t *txn) error {
+	t, err := g.commitOf(ctx, o.Subject, func(t *txn) error {
 		a, err := t.existing(o.Subject)
 		if err != nil {
 			return err
@@ -37,8 +36,7 @@ func (g *Gate) administer(ctx context.Context, o order, f func(*txn, *account) e
 			return err
 		}
 		return f(t, a)
-	}))
-	unlock()
+	})
 	if err == nil {
 		g.tell(ctx, t.events)
 	}

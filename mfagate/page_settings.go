@@ -54,7 +54,7 @@ func (v *visit) security(status int, cause pages.Text) error {
 	_, revealer := v.gate.recovery.(Revealer)
 	p := pages.Security{
 		CodesTotal: a.CodesTotal, Proved: v.sess.maySet(v.now) && !v.sess.Recovery, Continue: orRoot(v.back()),
-		CodesShown: revealer, Optional: v.site.Mode != Required, Admin: v.role() != nobody,
+		CodesShown: revealer, Optional: !v.site.keeps(), Admin: v.role() != nobody,
 	}
 	if p.Continue == Prefix {
 		p.Continue = "/"
@@ -113,7 +113,7 @@ func (v *visit) postSecurity() error {
 	}
 	switch {
 	case errors.Is(err, errProofNeeded):
-		v.redirect(page("challenge", Prefix, "purpose", purposeSettings))
+		v.redirect(page("challenge", Prefix, "purpose", purposeSettings, "without", v.gate.recoveryName()))
 		return nil
 	case errors.Is(err, errLast):
 		return v.security(http.StatusConflict, pages.Text{Key: "error.last_factor"})

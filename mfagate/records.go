@@ -21,6 +21,8 @@ type Records struct {
 	shared bool
 	cache  cache
 
+	loose sync.Map // of *loose
+
 	pending, cases allowance // sessions without a proof, and case numbers
 
 	// keyed serialises the commits of one user within this process, so that
@@ -215,6 +217,12 @@ func notOver(l *live, s *session, now time.Time) error {
 
 // sweep ends what is with the app although its session is over.
 func (r *Records) sweep(ctx context.Context) {
+	r.loose.Range(func(k, _ any) bool {
+		if l := k.(*loose); l.enrolled(ctx) && ctx.Err() == nil {
+			l.cancel()
+		}
+		return ctx.Err() == nil
+	})
 	if r.cache.open.Load() == 0 {
 		return
 	}

@@ -65,7 +65,7 @@ func (v *visit) change(fresh bool, f func(*txn, *session, *account) error) error
 		if err != nil {
 			return err
 		}
-		if fresh && !s.maySet(t.now) {
+		if fresh && (!s.maySet(t.now) || s.Recovery) { // a code on paper lets a person in and add a phone, no more
 			return errProofNeeded
 		}
 		a, err := t.account(s.Subject)
@@ -158,13 +158,10 @@ var errHidden = errors.New("mfagate: recovery codes cannot be shown")
 // reveal returns the recovery codes that are left. Whoever proved by one of them
 // does not get the others.
 func (v *visit) reveal() (codes []string, err error) {
-	err = v.change(true, func(t *txn, s *session, a *account) error {
+	err = v.change(true, func(t *txn, _ *session, a *account) error {
 		r, ok := v.gate.recovery.(Revealer)
 		creds := a.of(v.gate.recoveryName())
-		switch {
-		case s.Recovery:
-			return errProofNeeded
-		case !ok || len(creds) == 0:
+		if !ok || len(creds) == 0 {
 			return errHidden
 		}
 		if codes, err = r.Reveal(creds[0]); err != nil {

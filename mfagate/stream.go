@@ -101,7 +101,7 @@ func (v *visit) pass(d Decision, next Next) error {
 		return nil
 	}
 	if d.Factor == "" { // the mode lets it pass without
-		return next(v.w, v.r, d)
+		return v.passLoose(d, next)
 	}
 	ctx, cancel := context.WithCancel(v.r.Context())
 	defer cancel()
@@ -113,4 +113,28 @@ func (v *visit) pass(d Decision, next Next) error {
 	}
 	defer v.live.streams.remove(st)
 	return next(v.w, v.r.WithContext(st), d)
+}
+
+// A loose request is with the app without a session, since its user has no factor
+// and the mode is optional.
+type loose struct {
+	enrolled func(context.Context) bool // meanwhile
+	cancel   context.CancelFunc
+}
+
+// passLoose hands the request to the app for as long as the user has no factor.
+func (v *visit) passLoose(d Decision, next Next) error {
+	if v.site.Mode != Optional {
+		return next(v.w, v.r, d)
+	}
+	ctx, cancel := context.WithCancel(v.r.Context())
+	defer cancel()
+	g, s := v.gate, v.Subject
+	l := &loose{cancel: cancel, enrolled: func(ctx context.Context) bool {
+		a, err := newTxn(ctx, g.records.store).account(s)
+		return err != nil || a.TicketNeeded || a.enrolled(g.recoveryName()) // doubt refuses
+	}}
+	g.records.loose.Store(l, nil)
+	defer g.records.loose.Delete(l)
+	return next(v.w, v.r.WithContext(ctx), d)
 }

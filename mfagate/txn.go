@@ -24,6 +24,7 @@ type txn struct {
 	index   map[string]int // of changes
 	events  []Event
 	renewed [2]string // hashes of the tokens before and after a renewal
+	spoken  string    // language of the user before the transaction
 	former  string    // address of the user that the transaction replaces
 
 	retention time.Duration // of the events; zero: the usual

@@ -40,9 +40,7 @@ const maxCommit = 20 * time.Second
 func (v *visit) commit(f func(*txn) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), maxCommit)
 	defer cancel()
-	unlock := v.gate.records.lock(v.Subject)
-	t, err := v.gate.commit(ctx, v.gate.noticed(f))
-	unlock()
+	t, err := v.gate.commitOf(ctx, v.Subject, f)
 	if err != nil {
 		return err
 	}
@@ -196,6 +194,9 @@ func (v *visit) renewed(t *txn, s session, a *account) (saved, error) {
 	if err != nil {
 		return saved{}, err
 	}
+	if err := v.moveEnrolments(t, out); err != nil {
+		return saved{}, err
+	}
 	if v.token != "" {
 		a.forget(hashOf(v.token).String())
 	}
@@ -233,3 +234,26 @@ type step struct {
 
 // stepLife is how long a conversation may take.
 const stepLife = pendingLife
+
+// moveEnrolments takes what was begun along to the session's next token, so that a
+// proof in between loses no enrolment.
+func (v *visit) moveEnrolments(t *txn, next saved) error {
+	if v.token == "" {
+		return nil
+	}
+	for _, f := range v.gate.factors {
+		from := stepKey(hashOf(v.token).String(), enrolPurpose, f.Name())
+		b, err := t.get(from)
+		if errors.Is(err, storage.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		t.put(stepKey(next.hash(), enrolPurpose, f.Name()), b, t.now.Add(stepLife))
+		if err := t.remove(from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
