@@ -203,6 +203,6 @@ func (g *Gate) Realms(ctx context.Context) ([]string, error) {
 			return nil, fmt.Errorf("mfagate: reading the name of a realm: %w", err)
 		}
 		realms = append(realms, realm)
-		after = kindUser + "/" + escaped + "/\xff" // after all users of the realm
+		after = kindUser + "/" + escaped + "0" // the byte after the slash: after all users of the realm
 	}
 }
