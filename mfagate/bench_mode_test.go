@@ -13,10 +13,12 @@ import (
 	"github.com/mfagate/caddy-mfagate/storage/sealed"
 )
 
+// BenchmarkEvents is what the security page asks for, of users with ever longer
+// histories on a sealed Badger store.
 func BenchmarkEvents(b *testing.B) {
 	for _, n := range []int{100, 10_000, 170_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			s := reviewStore(b)
+			s := sealedBadger(b)
 			r, err := OpenRecords(context.Background(), s)
 			if err != nil {
 				b.Fatal(err)
@@ -48,46 +50,36 @@ func BenchmarkEvents(b *testing.B) {
 	}
 }
 
-func BenchmarkGateOptional(b *testing.B) {
-	for _, mode := range []Mode{Required, Optional, Observe} {
-		b.Run(fmt.Sprint(mode), func(b *testing.B) {
-			r, err := OpenRecords(context.Background(), reviewStore(b))
+// BenchmarkGateMode is the path of a request that passes because the mode lets it,
+// on a sealed Badger store: each reads the user's account.
+func BenchmarkGateMode(b *testing.B) {
+	for name, mode := range map[string]Mode{"optional": Optional, "observe": Observe} {
+		b.Run(name, func(b *testing.B) {
+			r, err := OpenRecords(context.Background(), sealedBadger(b))
 			if err != nil {
 				b.Fatal(err)
 			}
 			defer r.Close()
-			g, _ := New(Config{Records: r, Factors: []Factor{anyFactor{}}})
+			g, err := New(Config{Records: r, Factors: []Factor{anyFactor{}}})
+			if err != nil {
+				b.Fatal(err)
+			}
 			block, err := g.Block(BlockConfig{Site: Site{Mode: mode}, Source: SourceFunc(func(*http.Request) (Identity, error) { return Identity{Name: "alice"}, nil })})
 			if err != nil {
 				b.Fatal(err)
 			}
 			req := httptest.NewRequest("GET", "http://localhost/page", nil)
 			req.RemoteAddr = "127.0.0.1:4711"
-			if mode == Required {
-				now := time.Now()
-				r.commit(context.Background(), func(t *txn) error {
-					s, err := t.putSession(&session{Subject: Subject{defaultRealm, "alice"}, Created: now, Deadline: now.Add(time.Hour), Proved: now, Factor: "any"}, "", false)
-					req.Header.Set("Cookie", sessionCookie+"="+s.token)
-					return err
-				})
-			} else { // has visited and has an account without credentials
-				r.commit(context.Background(), func(t *txn) error {
-					a, err := t.account(Subject{defaultRealm, "alice"})
-					t.putAccount(a)
-					return err
-				})
-			}
-			cookie := req.Header["Cookie"]
-			n := 0
+			passed := 0
+			next := func(http.ResponseWriter, *http.Request, Decision) error { passed++; return nil }
 			b.ReportAllocs()
 			for b.Loop() {
-				if cookie != nil {
-					req.Header["Cookie"] = cookie
+				if err := block.Serve(nil, req, next); err != nil {
+					b.Fatal(err)
 				}
-				block.Serve(httptest.NewRecorder(), req, func(http.ResponseWriter, *http.Request, Decision) error { n++; return nil })
 			}
-			if n < b.N {
-				b.Fatal(n, b.N)
+			if passed < b.N {
+				b.Fatalf("%d of %d requests passed", passed, b.N)
 			}
 		})
 	}
@@ -96,7 +88,7 @@ func BenchmarkGateOptional(b *testing.B) {
 var _ = badger.Open
 var _ = sealed.New
 
-func reviewStore(b *testing.B) storage.Store {
+func sealedBadger(b *testing.B) storage.Store {
 	s, err := badger.Open(b.TempDir())
 	if err != nil {
 		b.Fatal(err)
