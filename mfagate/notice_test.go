@@ -577,3 +577,25 @@ func TestOutboxEnds(t *testing.T) {
 		goleak.VerifyNone(t, before)
 	}
 }
+
+// stampless is a sender with a fault of its own, once.
+type stampless struct {
+	*postOffice
+	once sync.Once
+}
+
+func (p *stampless) Send(ctx context.Context, to string, m mfagate.Message) error {
+	p.once.Do(func() { panic("no stamps") })
+	return p.postOffice.Send(ctx, to, m)
+}
+
+// A sender that panics takes nothing with it: the notice is tried again.
+func TestNoticeOfAPanickingSender(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		office := new(postOffice)
+		w := newNotifying(t, new(memory.Store), &stampless{postOffice: office})
+		w.mailed("alice").enrol("/").follow().want(200)
+		time.Sleep(2 * time.Minute)
+		wantSubjects(t, "the second try", office.delivered(), mailEnrolled)
+	})
+}

@@ -186,7 +186,12 @@ func (o *outbox) lease(ctx context.Context, key string) (n outgoing, leased stri
 	return n, leased, err
 }
 
-func (o *outbox) send(ctx context.Context, n outgoing) error {
+func (o *outbox) send(ctx context.Context, n outgoing) (err error) {
+	defer func() { // a sender is anybody's code, and must not take the server with it
+		if p := recover(); p != nil {
+			err = fmt.Errorf("sender panicked: %v", p)
+		}
+	}()
 	m, err := o.gate.compose(n)
 	if err != nil {
 		return err
