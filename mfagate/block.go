@@ -219,6 +219,11 @@ func (v *visit) findSession() error {
 		return nil
 	}
 	l.seen.Store(v.now.UnixNano())
+	if s.Hold && v.gate.recovery == nil { // codes that are to be saved are made no more
+		free := *s
+		free.Hold = false
+		s = &free
+	}
 	v.live, v.sess, v.token = l, s, token
 	if !v.told {
 		v.Subject = s.Subject

@@ -88,7 +88,7 @@ func (v *visit) listCredentials(a *account, p *pages.Security) {
 }
 
 func (v *visit) shownActivity() ([]pages.Activity, error) {
-	events, err := v.activity(shownEvents)
+	events, err := v.gate.Events(v.r.Context(), v.Subject, shownEvents)
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +147,10 @@ func (v *visit) getCodes() error {
 	if v.sess == nil || v.sess.Proved.IsZero() {
 		_, err := v.verified(v.back())
 		return err
+	}
+	if v.gate.recovery == nil {
+		v.redirect(Prefix)
+		return nil
 	}
 	return v.showCodes(http.StatusOK, pages.Text{})
 }

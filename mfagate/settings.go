@@ -7,8 +7,6 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/mfagate/caddy-mfagate/storage"
 )
 
 // What a person changes on the security page. Each change takes a fresh proof made
@@ -171,13 +169,4 @@ func (v *visit) reveal() (codes []string, err error) {
 		return nil
 	})
 	return codes, err
-}
-
-// activity lists the latest of what happened to the person.
-func (v *visit) activity(n int) ([]Event, error) {
-	events, err := v.gate.Events(v.r.Context(), v.Subject, n)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, nil
-	}
-	return events, err
 }

@@ -1,6 +1,9 @@
 package mfagate
 
-import "net/http"
+import (
+	"errors"
+	"net/http"
+)
 
 // States of a visit, as the API names them.
 const (
@@ -44,6 +47,10 @@ func (v *visit) stopForCodes(back string) {
 		out, err = v.gate.remakeCodes(t, v, true)
 		return err
 	})
+	if errors.Is(err, errProofNeeded) { // another tab has saved them meanwhile
+		v.redirect(orRoot(back))
+		return
+	}
 	if err != nil {
 		v.refuse(err)
 		return
