@@ -2,9 +2,7 @@ package caddymodule
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -24,11 +22,77 @@ type SenderProvider interface {
 	Sender() (mfagate.Sender, error)
 }
 
+// What messages reach.
+const (
+	ReachEmail = "email"
+	ReachPhone = "phone"
+)
+
+// A Reacher is a [SenderProvider] that says what its sender brings messages to,
+// ReachEmail or ReachPhone. Those that do not say so reach e-mail addresses.
+type Reacher interface{ Reach() string }
+
+func reach(p SenderProvider) string {
+	if r, ok := p.(Reacher); ok {
+		return r.Reach()
+	}
+	return ReachEmail
+}
+
+// provider returns the sender that reaches what is wanted: the one of the given name or,
+// if there is none, the only one.
+func (a *App) provider(name, want string) (SenderProvider, error) {
+	var fit []string
+	for have, p := range a.senders {
+		if reach(p) == want && (name == "" || name == have) {
+			fit = append(fit, have)
+		}
+	}
+	slices.Sort(fit)
+	switch {
+	case len(fit) == 1:
+		return a.senders[fit[0]], nil
+	case len(fit) > 1:
+		return nil, fmt.Errorf("want one sender, not several: %s; say which: sender %s", strings.Join(fit, ", "), fit[0])
+	case name != "":
+		return nil, fmt.Errorf("sender %s: there is none that reaches %s", name, reachWords[want])
+	}
+	return nil, fmt.Errorf("there is no sender that reaches %s; write one: sender %s", reachWords[want], map[string]string{ReachEmail: "smtp", ReachPhone: "http"}[want])
+}
+
+var reachWords = map[string]string{ReachEmail: "e-mail addresses", ReachPhone: "phones"}
+
+// sender makes the sender that provider returns.
+func (a *App) sender(name, want string) (mfagate.Sender, error) {
+	p, err := a.provider(name, want)
+	if err != nil {
+		return nil, err
+	}
+	s, err := p.Sender()
+	if err != nil {
+		return nil, fmt.Errorf("sender %s: %w", a.nameOf(p), err)
+	}
+	return s, nil
+}
+
+func (a *App) nameOf(p SenderProvider) string {
+	for name, have := range a.senders {
+		if have == p {
+			return name
+		}
+	}
+	return ""
+}
+
 // Notify says that people are told by e-mail what happened to their account.
 type Notify struct {
 	// The address of users whose first factor tells none, with {user} for their
 	// name. Default: these are told nothing.
 	Address string `json:"address,omitempty"`
+
+	// The sender of the notices, such as smtp. Needed only if several reach e-mail
+	// addresses.
+	Sender string `json:"sender,omitempty"`
 }
 
 func (a *App) loadSenders(ctx caddy.Context) error {
@@ -44,13 +108,11 @@ func (a *App) loadSenders(ctx caddy.Context) error {
 			}
 		}
 	}
-	switch {
-	case a.Notify == nil:
+	if a.Notify == nil {
 		return nil
-	case len(a.senders) == 0:
-		return errors.New("notify: there is no sender; write one: sender smtp")
-	case len(a.senders) > 1:
-		return fmt.Errorf("notify: want one sender, not several: %s", strings.Join(slices.Sorted(maps.Keys(a.senders)), ", "))
+	}
+	if _, err := a.provider(a.Notify.Sender, ReachEmail); err != nil {
+		return fmt.Errorf("notify: %w", err)
 	}
 	return a.Notify.validate()
 }
@@ -61,12 +123,8 @@ func (a *App) notifyBy(c *mfagate.Config) (err error) {
 		return nil
 	}
 	c.NotifyAddress = a.Notify.Address
-	for name, provider := range a.senders { // there is one
-		if c.Notify, err = provider.Sender(); err != nil {
-			return fmt.Errorf("sender %s: %w", name, err)
-		}
-	}
-	return nil
+	c.Notify, err = a.sender(a.Notify.Sender, ReachEmail)
+	return err
 }
 
 func (n *Notify) validate() error {
@@ -85,7 +143,7 @@ func (a *App) endWithConfig(g *mfagate.Gate) { context.AfterFunc(a.ctx, g.Close)
 
 // logUnnotified tells what was probably forgotten, or what the profile asks for.
 func (a *App) logUnnotified() {
-	if a.Notify == nil && len(a.senders) > 0 {
+	if _, err := a.provider("smtp", ReachEmail); a.Notify == nil && err == nil {
 		a.logger.Warn("there is a sender, and nothing is sent; to tell people what happens to their account write: notify")
 	}
 	if a.Notify == nil && a.Profile == profileNIST {
@@ -112,13 +170,17 @@ func (a *App) parseSender(d *caddyfile.Dispenser) error {
 //
 //	notify {
 //	    address  <template>
+//	    sender   <name>
 //	}
 func (a *App) parseNotify(d *caddyfile.Dispenser) error {
 	a.Notify = new(Notify)
 	if d.NextArg() {
 		return d.Errf("notify: unexpected value %q; want nothing, or a block", d.Val())
 	}
-	return options{"address": {parse: a.Notify.parseAddress}}.parse(d, guests{})
+	return options{
+		"address": {parse: a.Notify.parseAddress},
+		"sender":  text(&a.Notify.Sender, "the name of a sender, such as smtp"),
+	}.parse(d, guests{})
 }
 
 func (n *Notify) parseAddress(d *caddyfile.Dispenser) error {
