@@ -47,6 +47,9 @@ type Handler struct {
 	// How long ago that may have been. Default: as long as the session lasts.
 	MaxAge caddy.Duration `json:"max_age,omitempty"`
 
+	// The word of the first factor that makes a proof unnecessary. Default: none.
+	Trust *TrustOptions `json:"trust,omitempty"`
+
 	matchers caddyhttp.MatcherSets
 	source   mfagate.Source
 	guard    headerGuard
@@ -72,6 +75,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	h.app = app.(*App)
 	if err := h.loadMatchers(ctx); err != nil {
+		return err
+	}
+	if err := h.Trust.provision(); err != nil {
 		return err
 	}
 	if err := h.loadSource(ctx); err != nil {
@@ -106,7 +112,7 @@ func (h *Handler) loadSource(ctx caddy.Context) error {
 	}
 	h.source = source
 	if s, ok := mod.(*PlaceholderSource); ok {
-		h.guard = newHeaderGuard(s.headers(), s.trusted)
+		h.guard = newHeaderGuard(append(s.headers(), h.Trust.headers()...), s.trusted)
 	}
 	return nil
 }
@@ -120,6 +126,9 @@ func (h *Handler) Validate() error {
 		return err
 	}
 	if err := h.checkGroups(); err != nil {
+		return err
+	}
+	if err := h.checkTrust(); err != nil {
 		return err
 	}
 	config, err := h.config()
@@ -138,6 +147,7 @@ func (h *Handler) config() (mfagate.BlockConfig, error) {
 		Site:   site,
 		Source: h.source,
 		Policy: mfagate.Policy{Factors: h.Factors, MaxAge: time.Duration(h.MaxAge)},
+		Trust:  h.Trust.trust(),
 	}, nil
 }
 

@@ -35,6 +35,10 @@ func init() {
 //	    }
 //	    factors        <names...>
 //	    max_age        <duration>
+//	    trust          <placeholder> <values...> {
+//	        auth_time <placeholder>
+//	        max_age   <duration>
+//	    }
 //	    idle           <duration>
 //	    lifetime       <duration>
 //	    enroll_from    open|ticket|<ranges...>
@@ -64,7 +68,7 @@ func parseHandler(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 // parsePages sets up a handler that serves the pages only. Syntax:
 //
 //	mfa_pages {
-//	    ... as mfa, without factors and max_age
+//	    ... as mfa, without factors, max_age and trust
 //	}
 func parsePages(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	return parseSite(h, &Handler{PagesOnly: true})
@@ -112,6 +116,7 @@ func parseBlock(d *caddyfile.Dispenser, h *Handler) error {
 	known["auditors"] = words(&h.Auditors, "names of users, and of groups such as @helpdesk")
 	if !h.PagesOnly {
 		known["factors"] = words(&h.Factors, "names of factors, such as totp")
+		known["trust"] = option{parse: func(d *caddyfile.Dispenser) error { return parseTrust(d, h) }}
 		known["max_age"] = duration(&h.MaxAge, 10*time.Second, 24*time.Hour, "10m")
 	}
 	if err := known.parse(d, guests{"mfa.identity", source.parseGuest}); err != nil {

@@ -92,23 +92,9 @@ func (p placeholder) value(r *http.Request) (string, error) {
 // list returns the names in the placeholder's value for r, in a slice that is not
 // nil. A header that comes twice is an error: one of the two may be the browser's.
 func (p placeholder) list(r *http.Request) ([]string, error) {
-	var text string
-	switch {
-	case p.header != "" && len(r.Header[p.header]) > 1:
-		return nil, fmt.Errorf("%w: the header %s came twice", mfagate.ErrName, p.header)
-	case p.header != "":
-		text = r.Header.Get(p.header)
-	case strings.HasPrefix(p.key, answerPrefix):
-		repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-		if !ok {
-			return nil, errors.New("request has no replacer")
-		}
-		text, _ = repl.GetString(p.key)
-	default:
-		var err error
-		if text, err = p.value(r); err != nil {
-			return nil, err
-		}
+	text, err := p.raw(r)
+	if err != nil {
+		return nil, err
 	}
 	names := []string{}
 	split := strings.FieldsSeq(text)
@@ -121,6 +107,24 @@ func (p placeholder) list(r *http.Request) ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// raw returns the placeholder's value for r, which may be a list.
+func (p placeholder) raw(r *http.Request) (string, error) {
+	switch {
+	case p.header != "" && len(r.Header[p.header]) > 1:
+		return "", fmt.Errorf("%w: the header %s came twice", mfagate.ErrName, p.header)
+	case p.header != "":
+		return r.Header.Get(p.header), nil
+	case !strings.HasPrefix(p.key, answerPrefix):
+		return p.value(r)
+	}
+	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		return "", errors.New("request has no replacer")
+	}
+	text, _ := repl.GetString(p.key)
+	return text, nil
 }
 
 // onlyValue refuses lists, for one reader's first value is another's last.

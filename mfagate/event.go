@@ -43,6 +43,7 @@ const (
 	EventUnlocked     = "unlocked"
 	EventTicketIssued = "ticket_issued"
 	EventTicketUsed   = "ticket_used"
+	EventTrusted      = "trusted" // passes on the word of the first factor, told once an hour at most
 
 	EventAddressChanged = "address_changed" // to which notices go
 	EventNoticeFailed   = "notice_failed"   // a notice was given up

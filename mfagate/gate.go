@@ -56,6 +56,7 @@ type BlockConfig struct {
 	Site   Site
 	Source Source
 	Policy Policy
+	Trust  Trust
 }
 
 // A Site is what all blocks of one app share: they show the same pages and
@@ -112,7 +113,7 @@ type Enrolment struct {
 // A Policy says what a request needs in order to pass. The zero Policy asks for
 // any enrolled factor, once per session.
 type Policy struct {
-	Factors []string      // names of factors, any of which will do; nil means all. Recovery codes always will do unless Factors is set
+	Factors []string      // names of factors, any of which will do; nil means all. Recovery codes and [FactorTrusted] always will do unless Factors is set
 	MaxAge  time.Duration // since the last proof; zero means the session's life
 }
 
@@ -132,8 +133,8 @@ type Decision struct {
 	Verdict Verdict
 	Subject Subject
 	Factor  string        // with which the user last proved themselves, if Pass
-	Proved  time.Time     // when
-	Age     time.Duration // of the session
+	Proved  time.Time     // when; zero if nobody told
+	Age     time.Duration // of the session; zero without one
 }
 
 // Next hands a request to the app. It may return an error, which [Block.Serve]
@@ -173,8 +174,8 @@ func New(c Config) (*Gate, error) {
 	}
 	names := make(map[string]bool)
 	for _, f := range g.all() {
-		if !factorName.MatchString(f.Name()) || names[f.Name()] {
-			return nil, fmt.Errorf("mfagate: factor name %q is malformed or doubled", f.Name())
+		if !factorName.MatchString(f.Name()) || names[f.Name()] || f.Name() == FactorTrusted {
+			return nil, fmt.Errorf("mfagate: factor name %q is malformed, doubled or reserved", f.Name())
 		}
 		names[f.Name()] = true
 	}

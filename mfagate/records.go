@@ -24,6 +24,7 @@ type Records struct {
 	loose sync.Map // of *loose
 
 	pending, cases allowance // sessions without a proof, and case numbers
+	trusted        trustNotes
 
 	// keyed serialises the commits of one user within this process, so that
 	// parallel requests wait for one another rather than run into conflicts.

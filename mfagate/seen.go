@@ -64,6 +64,7 @@ func (r *Records) prune(context.Context) {
 	now := time.Now()
 	r.pending.prune(now)
 	r.cases.prune(now)
+	r.trusted.prune(now)
 	over := r.cache.all(func(l *live) bool {
 		rec := l.record.Load()
 		if rec == nil {

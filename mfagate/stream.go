@@ -100,8 +100,11 @@ func (v *visit) pass(d Decision, next Next) error {
 		v.refuse(err)
 		return nil
 	}
-	if d.Factor == "" { // the mode lets it pass without
+	switch d.Factor {
+	case "": // the mode lets it pass without
 		return v.passLoose(d, next)
+	case FactorTrusted:
+		return v.passTrusted(d, next)
 	}
 	ctx, cancel := context.WithCancel(v.r.Context())
 	defer cancel()
@@ -137,4 +140,12 @@ func (v *visit) passLoose(d Decision, next Next) error {
 	g.records.loose.Store(l, nil)
 	defer g.records.loose.Delete(l)
 	return next(v.w, v.r.WithContext(ctx), d)
+}
+
+// passTrusted hands the request to the app without a session of ours, for no longer
+// than a session would last. One that there is goes on to further blocks.
+func (v *visit) passTrusted(d Decision, next Next) error {
+	ctx, cancel := context.WithDeadline(v.r.Context(), v.until)
+	defer cancel()
+	return next(v.w, v.r.WithContext(&stream{Context: ctx, cancel: cancel, token: v.token}), d)
 }

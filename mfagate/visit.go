@@ -28,6 +28,8 @@ type visit struct {
 	sess    *session // of this user at this site; nil if there is none
 	browser string   // token of a browser that may have proved before
 
+	until time.Time // when a request that passes by trust must end
+
 	call Call
 }
 
