@@ -45,6 +45,7 @@ func (AdminAPI) Routes() []caddy.AdminRoute {
 		{Pattern: "GET /mfa/report", Handler: caddy.AdminHandlerFunc(report)},
 		{Pattern: "GET /mfa/users/{realm}/{user}", Handler: adminHandler(showUser)},
 		{Pattern: "POST /mfa/users/{realm}/{user}/reset", Handler: adminHandler(order(resetUser))},
+		{Pattern: "POST /mfa/users/{realm}/{user}/disable", Handler: adminHandler(order(disableUser))},
 		{Pattern: "POST /mfa/users/{realm}/{user}/unlock", Handler: adminHandler(order(unlockUser))},
 		{Pattern: "POST /mfa/users/{realm}/{user}/sign-out", Handler: adminHandler(order(signOutUser))},
 		{Pattern: "POST /mfa/users/{realm}/{user}/tickets", Handler: adminHandler(order(issueTicket))},
@@ -66,6 +67,7 @@ type administrator interface {
 	Audit(ctx context.Context, after string, limit int) ([]mfagate.Event, error)
 	AuditUser(ctx context.Context, s mfagate.Subject, after string, limit int) ([]mfagate.Event, error)
 	Reset(ctx context.Context, actor string, s mfagate.Subject, reason string, valid time.Duration) (mfagate.Ticket, error)
+	Disable(ctx context.Context, actor string, s mfagate.Subject, reason string) error
 	Unlock(ctx context.Context, actor string, s mfagate.Subject) error
 	SignOut(ctx context.Context, actor string, s mfagate.Subject) (int, error)
 	IssueTicket(ctx context.Context, actor string, s mfagate.Subject, valid time.Duration) (mfagate.Ticket, error)
@@ -257,6 +259,15 @@ type issuedTicket struct {
 func resetUser(a administration, r *http.Request, s mfagate.Subject, o orderBody) (any, error) {
 	t, err := a.gate.Reset(r.Context(), o.Actor, s, o.Reason, time.Duration(o.Valid))
 	return issuedTicket{t, a.app.sites.urls(s.Realm)}, err
+}
+
+// disableUser refuses what would only open the account to whoever has the password
+// and enrols first.
+func disableUser(a administration, r *http.Request, s mfagate.Subject, o orderBody) (any, error) {
+	if err := a.app.sites.mayDisable(s.Realm); err != nil {
+		return nil, failed(http.StatusConflict, err)
+	}
+	return s, a.gate.Disable(r.Context(), o.Actor, s, o.Reason)
 }
 
 func unlockUser(a administration, r *http.Request, s mfagate.Subject, o orderBody) (any, error) {

@@ -50,6 +50,8 @@ func addCommands(cmd *cobra.Command) {
 		usersCommand(),
 		newCommand("show <user>", "Shows what a user has enrolled, and what happened lately", 1, cmdShow),
 		resetCommand(),
+		disableCommand(),
+		newCommand("codes <user>", "Tells how many recovery codes of a user are left, never which", 1, cmdCodes),
 		newCommand("unlock <user>", "Forgets the wrong codes that a user typed", 1, cmdUnlock),
 		signOutCommand(),
 		enrollCommand(),

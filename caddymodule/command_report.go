@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,9 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -48,54 +44,14 @@ func cmdReport(l commandLine) error {
 	return nil
 }
 
-var reportHeader = []string{
-	"realm", "user", "enrolled", "factors", "recovery_codes_left", "last_proof",
-	"locked_until", "ticket_needed", "sessions", "failed_codes_24h",
-}
-
-func reportRow(u mfagate.UserStatus) []string {
-	var factors []string
-	for _, f := range u.Factors {
-		factors = append(factors, f.Factor)
-	}
-	return []string{
-		u.Realm, u.Name, yesNo(u.Enrolled), strings.Join(factors, " "), strconv.Itoa(u.RecoveryLeft), stamp(u.LastProof),
-		stamp(u.LockedUntil), yesNo(u.TicketNeeded), strconv.Itoa(u.Sessions), strconv.Itoa(u.FailedCodes24),
-	}
-}
-
-// stamp writes a time as RFC 3339, and none as nothing.
-func stamp(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format(time.RFC3339)
-}
-
-// inert keeps a spreadsheet from taking a cell for a formula.
-func inert(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(cell)[0]) {
-		return "'" + cell
-	}
-	return cell
-}
-
 // writeCSV turns a userList into CSV (RFC 4180, with a header), one user at a time.
 func writeCSV(w io.Writer, list io.Reader) error {
-	out := csv.NewWriter(w)
-	out.UseCRLF = true
-	if err := out.Write(reportHeader); err != nil {
+	report, err := mfagate.NewReport(w)
+	if err != nil {
 		return err
 	}
-	err := eachUser(json.NewDecoder(list), func(u mfagate.UserStatus) error {
-		row := reportRow(u)
-		for i := range row {
-			row[i] = inert(row[i])
-		}
-		return out.Write(row)
-	})
-	out.Flush()
-	return errors.Join(err, out.Error())
+	err = eachUser(json.NewDecoder(list), report.Add)
+	return errors.Join(err, report.Flush())
 }
 
 // eachUser calls f for each user of a userList, and returns an error unless the

@@ -346,6 +346,16 @@ func (all *sites) realms() []string {
 	return slices.Compact(realms)
 }
 
+// mayDisable returns an error if nobody may be without a second factor in a realm.
+func (all *sites) mayDisable(realm string) error {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if all.requires(realm) {
+		return fmt.Errorf("a second factor is required in realm %s, so it cannot be switched off for anybody; reset makes a link for a new set-up", realm)
+	}
+	return nil
+}
+
 // requires tells whether a site of the realm requires a second factor.
 func (all *sites) requires(realm string) bool {
 	for _, s := range all.byName {

@@ -23,6 +23,7 @@ type UserStatus struct {
 	Enrolled      bool               `json:"enrolled"`
 	Factors       []CredentialStatus `json:"factors"`
 	RecoveryLeft  int                `json:"recovery_codes_left"`
+	RecoveryMade  int                `json:"recovery_codes_made"` // of the set that they are left of
 	LastProof     time.Time          `json:"last_proof,omitzero"`
 	LockedUntil   time.Time          `json:"locked_until,omitzero"` // the latest of the user's factors
 	TicketNeeded  bool               `json:"ticket_needed"`
@@ -95,7 +96,7 @@ func (t *txn) existing(s Subject) (*account, error) {
 func (g *Gate) status(t *txn, a *account) (UserStatus, error) {
 	u := UserStatus{
 		Subject: a.Subject, Enrolled: a.enrolled(g.recoveryName()), Factors: []CredentialStatus{},
-		LastProof: a.LastProof, TicketNeeded: a.TicketNeeded,
+		LastProof: a.LastProof, TicketNeeded: a.TicketNeeded, RecoveryMade: a.CodesTotal,
 	}
 	for _, c := range a.Credentials {
 		if c.Factor != g.recoveryName() {
@@ -115,14 +116,7 @@ func (g *Gate) status(t *txn, a *account) (UserStatus, error) {
 	if err != nil {
 		return u, err
 	}
-	u.FailedCodes24 = att.failed(t.now)
-	for name, tally := range att.Factors {
-		b := g.budget(name)
-		until := latest(tally.lockedUntil(b, false, t.now), tally.lockedUntil(b, true, t.now))
-		if until.After(t.now) && until.After(u.LockedUntil) {
-			u.LockedUntil = until.UTC()
-		}
-	}
+	u.FailedCodes24, u.LockedUntil = att.failed(t.now), g.lockedUntil(att, t.now)
 	return u, nil
 }
 
@@ -169,6 +163,14 @@ func (g *Gate) pointers(ctx context.Context, s Subject, n int) ([]storage.Record
 // and reason are kept in the event. A valid of zero means 24 hours, the most.
 func (g *Gate) Reset(ctx context.Context, actor string, s Subject, reason string, valid time.Duration) (Ticket, error) {
 	return g.reset(ctx, order{Subject: s, actor: actor, reason: reason}, valid)
+}
+
+// Disable removes all credentials, recovery codes and sessions of a user, and asks
+// for no ticket afterwards: where the site lets people pass without a second factor,
+// the user's password alone is then enough, also to enrol anew. Where it does not,
+// [Gate.Reset] is what is wanted. actor and reason are kept in the event.
+func (g *Gate) Disable(ctx context.Context, actor string, s Subject, reason string) error {
+	return g.disable(ctx, order{Subject: s, actor: actor, reason: reason})
 }
 
 // Unlock forgets the failed attempts of a user.

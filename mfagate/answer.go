@@ -67,6 +67,8 @@ var faults = []fault{
 	{errTaken, http.StatusConflict, "taken"},
 	{errLookOnly, http.StatusForbidden, "look_only"},
 	{errSelf, http.StatusForbidden, "own_account"},
+	{errBusy, http.StatusTooManyRequests, "busy"},
+	{errRequired, http.StatusForbidden, "required_here"},
 	{ErrUnknownUser, http.StatusNotFound, "not_found"},
 }
 

@@ -32,13 +32,14 @@ const (
 	EventRenamed      = "renamed"
 	EventRemoved      = "removed"
 	EventReplaced     = "replaced" // by a new one that was proved
-	EventDisabled     = "disabled" // by the person
+	EventDisabled     = "disabled"
 	EventCodesMade    = "codes_made"
 	EventCodesViewed  = "codes_viewed"
 	EventCodesSaved   = "codes_saved"
 	EventSignedOut    = "signed_out"
 	EventSignedOutAll = "signed_out_everywhere"
-	EventHelp         = "help" // somebody is stuck and has a case number
+	EventExported     = "report_exported" // the list of all users, by an administrator or auditor
+	EventHelp         = "help"            // somebody is stuck and has a case number
 	EventReset        = "reset"
 	EventUnlocked     = "unlocked"
 	EventTicketIssued = "ticket_issued"

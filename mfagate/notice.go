@@ -13,7 +13,10 @@ import (
 )
 
 // Kinds of notices that are not called like the event they tell of.
-const noticeRecoveryUsed = "recovery_used"
+const (
+	noticeRecoveryUsed = "recovery_used"
+	noticeSwitchedOff  = "switched_off" // by an administrator
+)
 
 // noticePause is how long after a notice nothing more is told of the same kind:
 // guessing and reloading a page must not fill anybody's mailbox, nor two sites of
@@ -32,7 +35,12 @@ const maxNotices = 30
 // SP 800-63B-4 section 4.2.3; ASVS 5.0 6.3.5, 6.3.7).
 func (g *Gate) noticeKind(e Event) string {
 	switch e.Kind {
-	case EventEnrolled, EventRemoved, EventReplaced, EventDisabled, EventCodesMade, EventCodesViewed, EventLocked, EventReset, EventAddressChanged:
+	case EventDisabled:
+		if e.Actor != "" { // somebody else
+			return noticeSwitchedOff
+		}
+		return e.Kind
+	case EventEnrolled, EventRemoved, EventReplaced, EventCodesMade, EventCodesViewed, EventLocked, EventReset, EventAddressChanged:
 		return e.Kind
 	case EventSignedOutAll:
 		if e.Actor != "" { // by somebody else

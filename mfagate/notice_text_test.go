@@ -28,7 +28,7 @@ func composer(t *testing.T) *Gate {
 }
 
 var noticeKinds = []string{
-	EventEnrolled, EventRemoved, EventReplaced, EventDisabled, EventCodesMade, EventCodesViewed, noticeRecoveryUsed, EventLocked, EventReset, EventSignedOutAll, EventAddressChanged,
+	EventEnrolled, EventRemoved, EventReplaced, EventDisabled, noticeSwitchedOff, EventCodesMade, EventCodesViewed, noticeRecoveryUsed, EventLocked, EventReset, EventSignedOutAll, EventAddressChanged,
 }
 
 func exampleNotice(kind, language string) outgoing {
@@ -43,7 +43,7 @@ func exampleNotice(kind, language string) outgoing {
 		n.Factor = "recovery"
 	case EventLocked:
 		n.Factor = "totp"
-	case EventReset, EventSignedOutAll: // an administrator's doing has no app and no address
+	case EventReset, noticeSwitchedOff, EventSignedOutAll: // an administrator's doing has no app and no address
 		n.App, n.Remote = "", ""
 	}
 	return n

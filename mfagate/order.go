@@ -45,29 +45,45 @@ func (g *Gate) administer(ctx context.Context, o order, f func(*txn, *account) e
 
 func (g *Gate) reset(ctx context.Context, o order, valid time.Duration) (k Ticket, err error) {
 	err = g.administer(ctx, o, func(t *txn, a *account) error {
-		if _, err := t.endSessions(a); err != nil {
+		if err := t.strip(a); err != nil {
 			return err
 		}
-		for _, c := range a.Credentials {
-			for _, name := range c.Unique {
-				if err := t.remove(key(kindUnique, name)); err != nil {
-					return err
-				}
-			}
-		}
-		*a = account{
-			Subject: a.Subject, Handle: a.Handle, Created: a.Created, LastProof: a.LastProof, TicketNeeded: true, Resets: a.Resets + 1,
-			Email: a.Email, Language: a.Language,
-		}
+		a.TicketNeeded = true
 		t.putAccount(a)
 		t.event(o.event(EventReset))
-		if err := t.remove(attemptsKey(o.Subject)); err != nil {
-			return err
-		}
 		k, err = t.issueTicket(a, o, valid)
 		return err
 	})
 	return k, err
+}
+
+// disable takes away what a reset does, and asks for no ticket afterwards.
+func (g *Gate) disable(ctx context.Context, o order) error {
+	return g.administer(ctx, o, func(t *txn, a *account) error {
+		t.event(o.event(EventDisabled))
+		return t.strip(a)
+	})
+}
+
+// strip takes everything from an account by which its owner could prove or had
+// proved themselves. Tickets that were issued before are void.
+func (t *txn) strip(a *account) error {
+	if _, err := t.endSessions(a); err != nil {
+		return err
+	}
+	for _, c := range a.Credentials {
+		for _, name := range c.Unique {
+			if err := t.remove(key(kindUnique, name)); err != nil {
+				return err
+			}
+		}
+	}
+	*a = account{
+		Subject: a.Subject, Handle: a.Handle, Created: a.Created, LastProof: a.LastProof, Resets: a.Resets + 1,
+		Email: a.Email, Language: a.Language,
+	}
+	t.putAccount(a)
+	return t.remove(attemptsKey(a.Subject))
 }
 
 func (g *Gate) unlock(ctx context.Context, o order) error {

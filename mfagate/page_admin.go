@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,10 +80,7 @@ func (v *visit) listUsers(q search, p *pages.AdminUsers) error {
 		return err
 	}
 	for _, u := range found.users {
-		p.Users = append(p.Users, pages.AdminEntry{
-			Name: u.Name, Enrolled: u.Enrolled, Factors: len(u.Factors), CodesLeft: u.RecoveryLeft,
-			FewCodes: v.gate.recovery != nil && u.Enrolled && u.RecoveryLeft <= lowCodes, LastProof: u.LastProof, LockedUntil: u.LockedUntil,
-		})
+		p.Users = append(p.Users, v.gate.entry(u))
 	}
 	p.Later, p.Scanned = q.after != "", found.scanned
 	if found.next != "" {
@@ -96,6 +94,16 @@ func (v *visit) listUsers(q search, p *pages.AdminUsers) error {
 		return err
 	}
 	return nil
+}
+
+// entry is the line of a user in a list.
+func (g *Gate) entry(u UserStatus) pages.AdminEntry {
+	e := pages.AdminEntry{
+		Name: u.Name, Enrolled: u.Enrolled, Factors: len(u.Factors), CodesLeft: u.RecoveryLeft,
+		FewCodes: g.recovery != nil && u.Enrolled && u.RecoveryLeft <= lowCodes, LastProof: u.LastProof, LockedUntil: u.LockedUntil,
+	}
+	e.Kinds = slices.Compact(slices.Sorted(slices.Values(u.kinds())))
+	return e
 }
 
 // target is the user whom a page is about: one of the site's own realm, since the
@@ -129,14 +137,14 @@ func (v *visit) getUser() error {
 		TicketNeeded: u.TicketNeeded, LookOnly: v.role() != administrator, Self: s == v.Subject,
 	}
 	if !p.LookOnly && !p.Self {
-		p.Actions = possible(u)
+		p.Actions = v.possible(u)
 	}
 	if p.History, err = v.history(s); err != nil {
 		return err
 	}
 	f := v.frame()
 	switch done := v.query("notice"); done {
-	case actionUnlock, actionSignOut:
+	case actionUnlock, actionSignOut, actionDisable:
 		f.Notice = pages.Text{Key: "notice.admin_" + done}
 	}
 	v.render(http.StatusOK, f, p)
@@ -172,15 +180,16 @@ func (v *visit) history(s Subject) ([]pages.History, error) {
 // What an administrator can order, as forms and URLs name it.
 const (
 	actionReset   = "reset"
+	actionDisable = "disable"
 	actionUnlock  = "unlock"
 	actionSignOut = "sign_out"
 	actionTicket  = "ticket"
 )
 
-var actions = map[string]bool{actionReset: true, actionUnlock: true, actionSignOut: true, actionTicket: true}
+var actions = map[string]bool{actionReset: true, actionDisable: true, actionUnlock: true, actionSignOut: true, actionTicket: true}
 
 // possible lists what would change something for a user.
-func possible(u UserStatus) (list []string) {
+func (v *visit) possible(u UserStatus) (list []string) {
 	if !u.LockedUntil.IsZero() || u.FailedCodes24 > 0 {
 		list = append(list, actionUnlock)
 	}
@@ -193,11 +202,14 @@ func possible(u UserStatus) (list []string) {
 	if u.Enrolled || u.RecoveryLeft > 0 {
 		list = append(list, actionReset)
 	}
+	if u.Enrolled && !v.site.keeps() {
+		list = append(list, actionDisable)
+	}
 	return list
 }
 
-// fingerprint names what a reset takes away: so nothing goes that the page before
-// did not tell, and no reset is repeated by mistake.
+// fingerprint names what a reset or a disabling takes away: so nothing goes that the
+// page before did not tell, and none is repeated by mistake.
 func (u UserStatus) fingerprint(resets int) string {
 	h := sha256.New()
 	fmt.Fprintln(h, resets)

@@ -37,6 +37,9 @@ func (v *visit) readOrder(value func(string) string) (o orderForm, err error) {
 	if o.target == v.Subject {
 		return o, errSelf
 	}
+	if o.action == actionDisable && v.site.keeps() {
+		return o, errRequired
+	}
 	return o, nil
 }
 
@@ -133,6 +136,8 @@ func (v *visit) carryOut(o orderForm) error {
 		k, err = v.gate.reset(ctx, given, 0)
 	case actionTicket:
 		k, err = v.gate.issueTicket(ctx, given, 0)
+	case actionDisable:
+		err = v.gate.disable(ctx, given)
 	case actionUnlock:
 		err = v.gate.unlock(ctx, given)
 	case actionSignOut:
@@ -161,7 +166,7 @@ func (v *visit) mayStill(t *txn, a *account, o orderForm) error {
 	if !s.mayOrder(t.now) {
 		return errProofNeeded
 	}
-	if o.action != actionReset {
+	if o.action != actionReset && o.action != actionDisable {
 		return nil
 	}
 	u, err := v.gate.status(t, a)

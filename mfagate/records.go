@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mfagate/caddy-mfagate/storage"
@@ -22,6 +23,9 @@ type Records struct {
 	cache  cache
 
 	loose sync.Map // of *loose
+
+	summaries summaries
+	exports   atomic.Int32 // of reports, under way
 
 	pending, cases allowance // sessions without a proof, and case numbers
 	trusted        trustNotes
@@ -87,6 +91,7 @@ func checkFormat(ctx context.Context, s storage.Store) error {
 
 // Close writes when the live sessions were last used and closes the store.
 func (r *Records) Close() error {
+	r.summaries.close()
 	r.stop()
 	r.done.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

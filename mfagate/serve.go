@@ -42,6 +42,7 @@ var routes = map[string]route{
 	"admin":          {"GET": (*visit).getAdmin},
 	"admin/":         {"GET": (*visit).getUsers},
 	"admin/user":     {"GET": (*visit).getUser},
+	"admin/report":   {"GET": (*visit).getReport, "POST": (*visit).postReport},
 	"admin/order":    {"GET": (*visit).getOrder, "POST": (*visit).postOrder},
 }
 

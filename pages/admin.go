@@ -24,6 +24,29 @@ type AdminEntry struct {
 	Enrolled, FewCodes     bool
 	Factors, CodesLeft     int
 	LastProof, LockedUntil time.Time
+	Kinds                  []string // names of the factors
+}
+
+// AdminReport counts the users of a realm and lists them. GET /.mfa/admin/report; a
+// POST there sends them all as a file.
+type AdminReport struct {
+	Summary AdminSummary
+	Users   []AdminEntry
+	Next    string // local path of the next page; empty at the end
+	Later   bool   // this is not the first page
+}
+
+// An AdminSummary is how many users there are.
+type AdminSummary struct {
+	Counted                              time.Time // zero: not yet
+	Users, Enrolled, NotEnrolled, Locked int
+	Factors                              []FactorCount
+}
+
+// A FactorCount is how many users have a factor of a kind.
+type FactorCount struct {
+	Factor string
+	Users  int
 }
 
 // An AdminAccount is what a user has.
@@ -43,7 +66,7 @@ type AdminUser struct {
 	Failed                 int       // wrong codes of the last day
 	TicketNeeded           bool      // for the next enrolment
 	History                []History // the latest first
-	Actions                []string  // of "unlock", "sign_out", "ticket", "reset"
+	Actions                []string  // of "unlock", "sign_out", "ticket", "reset", "disable"
 	LookOnly               bool      // the person is an auditor
 	Self                   bool      // it is their own page
 }
@@ -73,6 +96,7 @@ type AdminTicket struct {
 }
 
 func (AdminUsers) template() string  { return "admin_users" }
+func (AdminReport) template() string { return "admin_report" }
 func (AdminUser) template() string   { return "admin_user" }
 func (AdminOrder) template() string  { return "admin_order" }
 func (AdminTicket) template() string { return "admin_ticket" }

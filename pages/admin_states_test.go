@@ -27,12 +27,16 @@ func adminStates() []state {
 	self.Self, self.Actions = true, nil
 	fresh := AdminUser{AdminAccount: AdminAccount{Name: "bob smith", Known: true}, TicketNeeded: true, Actions: []string{"ticket"}}
 	users := AdminUsers{Next: "/.mfa/admin/?after=erika", Users: []AdminEntry{
-		{Name: "alice", Enrolled: true, Factors: 2, CodesLeft: 9, LastProof: made},
+		{Name: "alice", Enrolled: true, Factors: 2, Kinds: []string{"totp"}, CodesLeft: 9, LastProof: made},
 		{Name: "bob smith"},
-		{Name: "carol", Enrolled: true, Factors: 1, CodesLeft: 1, FewCodes: true, LastProof: made, LockedUntil: made.Add(time.Hour)},
-		{Name: "a-rather-long-name-of-a-colleague-from-another-department@subsidiary.example.com", Enrolled: true, Factors: 1, CodesLeft: 10, LastProof: made},
+		{Name: "carol", Enrolled: true, Factors: 1, Kinds: []string{"totp"}, CodesLeft: 1, FewCodes: true, LastProof: made, LockedUntil: made.Add(time.Hour)},
+		{Name: "a-rather-long-name-of-a-colleague-from-another-department@subsidiary.example.com", Enrolled: true, Factors: 1, Kinds: []string{"totp"}, CodesLeft: 10, LastProof: made},
 	}}
 	order := func(action string) AdminOrder { return AdminOrder{AdminAccount: alice, Action: action, Seen: "seen"} }
+	report := AdminReport{Users: users.Users, Next: "/.mfa/admin/report?after=erika", Summary: AdminSummary{
+		Counted: made, Users: 4, Enrolled: 3, NotEnrolled: 1, Locked: 1, Factors: []FactorCount{{"totp", 3}}}}
+	optional := user
+	optional.Actions = []string{"sign_out", "reset", "disable"}
 	again := order("reset")
 	again.Reason = "phone lost, seen in person"
 	admin := Security{Admin: true, HasCodes: true, CodesLeft: 9, CodesTotal: 10, CodesMade: made, Credentials: alice.Credentials}
@@ -51,6 +55,11 @@ func adminStates() []state {
 		{"admin-user-look", f, look},
 		{"admin-user-self", f, self},
 		{"admin-user-fresh", f, fresh},
+		{"admin-report", f, report},
+		{"admin-report-counting", f, AdminReport{Users: users.Users[:2], Later: true}},
+		{"admin-report-nobody", f, AdminReport{Summary: AdminSummary{Counted: made}}},
+		{"admin-user-optional", f, optional},
+		{"admin-order-disable", f, order("disable")},
 		{"admin-order-reset", f, order("reset")},
 		{"admin-order-reset-changed", wrong("error.admin_changed"), again},
 		{"admin-order-unlock", wrong("error.admin_reason"), order("unlock")},

@@ -291,6 +291,7 @@ func hostile(v string) []state {
 		{"security", f, Security{Credentials: []Credential{{v, v, v, made, made}}, HasCodes: true, Continue: v}},
 		{"message", f, Message{Title: Text{Key: v}, Text: Text{Key: v, Args: []any{v}}, Link: v, Label: Text{Key: v}}},
 		{"admin-users", f, AdminUsers{Search: v, Users: []AdminEntry{{Name: v}}, Next: "/.mfa/admin/", Unknown: v}},
+		{"admin-report", f, AdminReport{Users: []AdminEntry{{Name: v, Enrolled: true, Kinds: []string{v}}}, Next: "/.mfa/admin/report"}},
 		{"admin-user", f, AdminUser{AdminAccount: AdminAccount{Name: v, Credentials: []Credential{{v, v, v, made, made}}},
 			Actions: []string{"reset"}, History: []History{{Activity{v, v, v, v, made}, v, v, v}}}},
 		{"admin-order", f, AdminOrder{AdminAccount: AdminAccount{Name: v, Known: true, Credentials: []Credential{{v, v, v, made, made}}},
