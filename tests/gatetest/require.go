@@ -13,7 +13,7 @@ func Require(t testing.TB, tool string) string {
 	t.Helper()
 	path, err := exec.LookPath(tool)
 	if err != nil {
-		missing(t, tool+" is not installed")
+		Missing(t, tool+" is not installed")
 	}
 	return path
 }
@@ -24,12 +24,14 @@ func RequireFile(t testing.TB, variable, what string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(os.Getenv(variable))
 	if err != nil {
-		missing(t, what+" is not there; "+variable+" names its file")
+		Missing(t, what+" is not there; "+variable+" names its file")
 	}
 	return data
 }
 
-func missing(t testing.TB, why string) {
+// Missing skips the test because something that it needs is not there, under the
+// same rule as [Require].
+func Missing(t testing.TB, why string) {
 	t.Helper()
 	if os.Getenv("MFAGATE_REQUIRE") == "all" {
 		t.Fatalf("%s, and MFAGATE_REQUIRE=all", why)

@@ -1,0 +1,145 @@
+package legacy
+
+import (
+	"encoding/base64"
+	"net/http"
+	"strings"
+)
+
+// access is how one app is used.
+type access struct {
+	signIn  func(v *Visitor, name, password string) Answer
+	secret  func(v *Visitor) Answer // what holds the marker for people who signed in
+	who     func(v *Visitor) string
+	signOut func(v *Visitor) Answer
+}
+
+var accesses = map[string]access{
+	"dokuwiki": {
+		signIn: func(v *Visitor, name, password string) Answer {
+			v.Get("/doku.php?id=start&do=login")
+			return v.Post("/doku.php?id=start", "sectok", "", "id", "start", "do", "login", "u", name, "p", password)
+		},
+		secret: func(v *Visitor) Answer { return v.Get("/doku.php?id=start") },
+		who: func(v *Visitor) string {
+			return v.Get("/doku.php?id=start").Find(`(?s)class="user">.*?\(<bdi>([^<]*)</bdi>\)`)
+		},
+		signOut: func(v *Visitor) Answer {
+			return v.Get(v.Get("/doku.php?id=start").Find(`href="([^"]*do=logout[^"]*)"`))
+		},
+	},
+	"wordpress": {
+		signIn: func(v *Visitor, name, password string) Answer {
+			v.Get("/wp-login.php")
+			return v.Post("/wp-login.php", "log", name, "pwd", password, "wp-submit", "Log In", "redirect_to", "/wp-admin/", "testcookie", "1")
+		},
+		secret: func(v *Visitor) Answer { return v.Get("/") },
+		who: func(v *Visitor) string {
+			return v.Get("/wp-admin/profile.php").Find(`id="user_login" value="([^"]*)"`)
+		},
+		signOut: func(v *Visitor) Answer {
+			return v.Get("/wp-login.php?action=logout&_wpnonce=" + v.Get("/wp-admin/profile.php").Find(`action=logout&(?:amp;|#038;)_wpnonce=([0-9a-f]+)`))
+		},
+	},
+	"roundcube": {
+		signIn: func(v *Visitor, name, password string) Answer {
+			token := v.Get("/").Find(`name="_token" value="([^"]*)"`)
+			return v.Post("/?_task=login", "_token", token, "_task", "login", "_action", "login",
+				"_timezone", "UTC", "_url", "", "_user", name, "_pass", password)
+		},
+		secret: func(v *Visitor) Answer { return v.Get("/?_task=mail&_action=show&_uid=1&_mbox=INBOX") },
+		who: func(v *Visitor) string {
+			return v.Get("/?_task=mail").Find(`header-title username[^>]*>([^<@]*)`)
+		},
+		signOut: func(v *Visitor) Answer {
+			return v.Get("/?_task=logout&_token=" + v.Get("/?_task=mail").Find(`"request_token":"([^"]*)"`))
+		},
+	},
+	"redmine": {
+		signIn: func(v *Visitor, name, password string) Answer {
+			token := v.Get("/login").Find(`name="authenticity_token" value="([^"]*)"`)
+			return v.Post("/login", "utf8", "✓", "authenticity_token", token, "username", name, "password", password)
+		},
+		secret: func(v *Visitor) Answer { return v.Get("/projects") },
+		who: func(v *Visitor) string {
+			return v.Get("/my/account").Find(`id="loggedas">.*?>([^<]*)</a>`)
+		},
+		signOut: func(v *Visitor) Answer {
+			token := v.Get("/my/account").Find(`name="csrf-token" content="([^"]*)"`)
+			return v.Post("/logout", "_method", "post", "authenticity_token", token)
+		},
+	},
+	"qbittorrent": {
+		signIn: func(v *Visitor, name, password string) Answer {
+			return v.Post("/api/v2/auth/login", "username", name, "password", password)
+		},
+		secret: func(v *Visitor) Answer { return v.Get("/api/v2/app/preferences") },
+		who: func(v *Visitor) string {
+			return v.Get("/api/v2/app/preferences").Find(`"web_ui_username":"([^"]*)"`)
+		},
+		signOut: func(v *Visitor) Answer { return v.Post("/api/v2/auth/logout") },
+	},
+	"deluge": {
+		signIn: func(v *Visitor, _, password string) Answer {
+			return v.PostJSON("/json", `{"method": "auth.login", "params": [%q], "id": 1}`, password)
+		},
+		secret: func(v *Visitor) Answer {
+			return v.PostJSON("/json", `{"method": "web.get_config", "params": [], "id": 2}`)
+		},
+		signOut: func(v *Visitor) Answer {
+			return v.PostJSON("/json", `{"method": "auth.delete_session", "params": [], "id": 3}`)
+		},
+	},
+	"jupyter": {
+		signIn: func(v *Visitor, _, password string) Answer {
+			token := v.Get("/login").Find(`name="_xsrf" value="([^"]*)"`)
+			return v.Post("/login?next=%2F", "_xsrf", token, "password", password)
+		},
+		secret:  func(v *Visitor) Answer { return v.Get("/api/contents/secret.txt") },
+		signOut: func(v *Visitor) Answer { return v.Get("/logout") },
+	},
+	"transmission": {
+		signIn: func(v *Visitor, name, password string) Answer {
+			v.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(name+":"+password)))
+			return v.Get("/transmission/web/")
+		},
+		secret: transmissionSession,
+		who: func(v *Visitor) string {
+			if strings.Contains(transmissionSession(v).Body, Marker) {
+				return "alice" // the one user that there is
+			}
+			return ""
+		},
+		signOut: func(v *Visitor) Answer {
+			v.Header.Del("Authorization")
+			return v.Get("/transmission/web/")
+		},
+	},
+	"node-red": {
+		signIn: func(v *Visitor, name, password string) Answer {
+			a := v.Post("/auth/token", "client_id", "node-red-editor", "grant_type", "password", "scope", "", "username", name, "password", password)
+			v.Header.Del("Authorization")
+			if token := a.Find(`"access_token":"([^"]*)"`); token != "" {
+				v.Header.Set("Authorization", "Bearer "+token)
+			}
+			return a
+		},
+		secret: func(v *Visitor) Answer { return v.Get("/flows") },
+		who:    func(v *Visitor) string { return v.Get("/settings").Find(`"username":"([^"]*)"`) },
+		signOut: func(v *Visitor) Answer {
+			return v.PostJSON("/auth/revoke", `{"token": %q}`, strings.TrimPrefix(v.Header.Get("Authorization"), "Bearer "))
+		},
+	},
+}
+
+// transmissionSession fetches the token that a request by script needs, and
+// asks for the settings.
+func transmissionSession(v *Visitor) Answer {
+	const token = "X-Transmission-Session-Id"
+	a := v.PostJSON("/transmission/rpc", `{"method": "session-get"}`)
+	if a.Status == http.StatusConflict {
+		v.Header.Set(token, a.Header.Get(token))
+		a = v.PostJSON("/transmission/rpc", `{"method": "session-get"}`)
+	}
+	return a
+}
