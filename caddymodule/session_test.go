@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,10 +15,14 @@ import (
 	"github.com/pquerna/otp/totp"
 )
 
-// A person is alice with a browser and an authenticator app.
+// A person is alice, or somebody else, with a browser and an authenticator app.
 type person struct {
 	g      *gateway
 	cookie string
+
+	user, password string   // empty means alice's
+	headers        []string // sent with requests of the API, two by two
+	seed           string
 }
 
 // ask sends a request of the JSON API, and reads the answer into out.
@@ -34,7 +39,10 @@ func (p *person) ask(method, path string, body, out any) {
 	req.Host = fmt.Sprintf("localhost:%d", p.g.port)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Cookie", p.cookie)
-	req.SetBasicAuth("alice", "correct horse battery staple")
+	req.SetBasicAuth(cmp.Or(p.user, "alice"), cmp.Or(p.password, "correct horse battery staple"))
+	for i := 0; i+1 < len(p.headers); i += 2 {
+		req.Header.Set(p.headers[i], p.headers[i+1])
+	}
 	got := p.g.send(req)
 	p.keep(got)
 	if got.status >= 300 {
@@ -79,7 +87,8 @@ func (p *person) enrol() {
 	g.t.Helper()
 	var begun struct{ Enrollment, Secret string }
 	p.ask("POST", "enroll/totp", map[string]string{}, &begun)
-	code, err := totp.GenerateCode(strings.ReplaceAll(begun.Secret, " ", ""), time.Now())
+	p.seed = strings.ReplaceAll(begun.Secret, " ", "")
+	code, err := totp.GenerateCode(p.seed, time.Now())
 	if err != nil {
 		g.t.Fatal(err)
 	}

@@ -34,6 +34,7 @@ type account struct {
 	TicketNeeded bool         `json:"ticket_needed,omitempty"` // for the next enrolment
 	LastProof    time.Time    `json:"last_proof,omitzero"`
 	Resets       int          `json:"resets,omitempty"` // counts resets: tickets of before are void
+	ProgramKey   []byte       `json:"program_key,omitempty"`
 
 	Email        string               `json:"email,omitempty"`    // as the source told it last
 	Language     string               `json:"language,omitempty"` // of the last page

@@ -129,6 +129,9 @@ func (b *Block) Serve(w http.ResponseWriter, r *http.Request, next Next) error {
 		return nil
 	}
 	d, err := v.decide()
+	if err == nil && d.Verdict == Challenge {
+		d, err = v.decideByCode(d)
+	}
 	if err != nil {
 		v.refuse(err)
 		return nil
@@ -214,6 +217,12 @@ func (v *visit) findSession() error {
 			return err
 		}
 	}
+	return v.takeSession(token)
+}
+
+// takeSession makes the session of a token that of the visit, if there is one and
+// it counts here.
+func (v *visit) takeSession(token string) error {
 	l, s, err := v.gate.records.find(v.r.Context(), hashOf(token), v.now)
 	if errors.Is(err, errNoSession) {
 		return nil

@@ -44,6 +44,8 @@ type answered struct {
 	Purpose string
 	Values  url.Values
 	Hold    bool // the answer came from a page, which can show codes to be saved
+
+	Program *AppendedCode // the answer came with a password, whose session it makes; nil: not so
 }
 
 // verify judges an answer. The attempt is charged, durably, before the factor is
@@ -67,7 +69,9 @@ func (v *visit) verify(ans answered) (proof, error) {
 	switch {
 	case err == nil:
 		v.adopt(next)
-		v.remember()
+		if ans.Program == nil {
+			v.remember()
+		}
 	case errors.Is(err, ErrRejected) && !errors.Is(err, ErrShape): // what cannot be right guesses nothing
 		v.note(f.Name(), charged, err)
 	default:
@@ -188,6 +192,10 @@ func (v *visit) grant(t *txn, s session, a *account, factor string, ans answered
 		}
 		t.event(v.event(EventCodesMade))
 		s.Hold, out.Codes = true, true
+	}
+	if ans.Program != nil {
+		next, err = v.bind(t, s, a, factor, *ans.Program)
+		return out, next, err
 	}
 	next, err = v.proved(t, s, a, factor)
 	if err == nil && out.Codes {

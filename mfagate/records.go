@@ -29,6 +29,7 @@ type Records struct {
 
 	pending, cases allowance // sessions without a proof, and case numbers
 	trusted        trustNotes
+	programs       programs
 
 	// keyed serialises the commits of one user within this process, so that
 	// parallel requests wait for one another rather than run into conflicts.

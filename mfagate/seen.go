@@ -65,6 +65,7 @@ func (r *Records) prune(context.Context) {
 	r.pending.prune(now)
 	r.cases.prune(now)
 	r.trusted.prune(now)
+	r.programs.prune(now)
 	over := r.cache.all(func(l *live) bool {
 		rec := l.record.Load()
 		if rec == nil {

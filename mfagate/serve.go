@@ -106,6 +106,9 @@ func (v *visit) dispatch(path string) error {
 	if v.browser, err = v.cookie(browserCookie); err != nil {
 		return err
 	}
+	if err := v.enterByCode(path); err != nil {
+		return err
+	}
 	if v.changes() {
 		err := v.readForm(strings.HasPrefix(path, apiPrefix))
 		if errors.Is(err, errForm) && v.r.Header.Get("Sec-Fetch-Site") == "same-origin" && !strings.HasPrefix(path, apiPrefix) {
