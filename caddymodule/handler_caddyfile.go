@@ -10,6 +10,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/mfagate/caddy-mfagate/mfagate"
 )
 
 func init() {
@@ -43,6 +45,7 @@ func init() {
 //	    lifetime       <duration>
 //	    enroll_from    open|ticket|<ranges...>
 //	    mode           required|optional|observe
+//	    reset_delay    <duration>
 //	    admins         <names and @groups...>
 //	    auditors       <names and @groups...>
 //	}
@@ -112,6 +115,7 @@ func parseBlock(d *caddyfile.Dispenser, h *Handler) error {
 	known["idle"] = duration(&h.Idle, time.Minute, time.Hour, "30m")
 	known["lifetime"] = duration(&h.Lifetime, time.Minute, 24*time.Hour, "12h")
 	known["enroll_from"] = option{parse: func(d *caddyfile.Dispenser) error { return parseEnrollFrom(d, h) }}
+	known["reset_delay"] = duration(&h.ResetDelay, mfagate.LeastResetDelay, mfagate.MostResetDelay, "72h")
 	known["admins"] = words(&h.Admins, "names of users, and of groups such as @helpdesk")
 	known["auditors"] = words(&h.Auditors, "names of users, and of groups such as @helpdesk")
 	if !h.PagesOnly {

@@ -50,6 +50,11 @@ type SiteOptions struct {
 	// needed. Default: open.
 	EnrollFrom []string `json:"enroll_from,omitempty"`
 
+	// People who lost every factor may ask for a reset. It takes effect after an
+	// administrator approved it and this time has passed: 1h to 30d. Holds for the
+	// whole realm. Default: nobody can ask.
+	ResetDelay caddy.Duration `json:"reset_delay,omitempty"`
+
 	// Who looks after users on the pages under /.mfa/admin/: names of users, and
 	// of groups with an @ before them. Holds for the whole realm.
 	Admins []string `json:"admins,omitempty"`
@@ -218,7 +223,7 @@ func (all *sites) mergeNames(s *site) error {
 	}
 	err := names.merge(SiteOptions{
 		CaseSensitive: s.options.CaseSensitive, Aliases: s.options.Aliases, EnrollFrom: s.options.EnrollFrom,
-		Admins: s.options.Admins, Auditors: s.options.Auditors,
+		Admins: s.options.Admins, Auditors: s.options.Auditors, ResetDelay: s.options.ResetDelay,
 	})
 	if err != nil {
 		return fmt.Errorf("the sites of realm %q differ, though they share their users: %w", s.realm, err)
@@ -256,6 +261,7 @@ func (all *sites) config(name string) (mfagate.Site, error) {
 		Lifetime:          time.Duration(s.options.Lifetime),
 		Names:             all.namesOf(realm),
 		Enrolment:         enrolment,
+		ResetDelay:        time.Duration(all.shared(realm).ResetDelay),
 		Admins:            all.shared(realm).Admins,
 		Auditors:          all.shared(realm).Auditors,
 		Client:            client,

@@ -70,6 +70,7 @@ var faults = []fault{
 	{errBusy, http.StatusTooManyRequests, "busy"},
 	{errRequired, http.StatusForbidden, "required_here"},
 	{ErrUnknownUser, http.StatusNotFound, "not_found"},
+	{ErrNoRequest, http.StatusNotFound, "not_found"},
 }
 
 // explain finds the fault of an error.

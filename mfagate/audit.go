@@ -115,5 +115,5 @@ func (r *Records) Sessions() int {
 // in f must not leave the lock behind.
 func (g *Gate) commitOf(ctx context.Context, s Subject, f func(*txn) error) (*txn, error) {
 	defer g.records.lock(s)()
-	return g.commit(ctx, g.noticed(f))
+	return g.commit(ctx, g.noticed(g.settled(f)))
 }

@@ -44,6 +44,8 @@ func (c BlockConfig) Validate() error {
 		return fmt.Errorf("mfagate: idle is %v; it must lie between 0 and %v", s.Idle, maxIdle)
 	case s.Lifetime < 0 || s.Lifetime > maxLifetime:
 		return fmt.Errorf("mfagate: lifetime is %v; it must lie between 0 and %v", s.Lifetime, maxLifetime)
+	case s.ResetDelay != 0 && (s.ResetDelay < LeastResetDelay || s.ResetDelay > MostResetDelay):
+		return fmt.Errorf("mfagate: reset_delay is %v; it must lie between %v and %v", s.ResetDelay, LeastResetDelay, MostResetDelay)
 	case c.Policy.MaxAge < 0:
 		return fmt.Errorf("mfagate: max_age is %v; it cannot be negative", c.Policy.MaxAge)
 	case len(s.Realm) > MaxName:

@@ -36,6 +36,7 @@ type proof struct {
 	Recovery bool // a recovery code was used
 	Left     int  // recovery codes
 	Codes    bool // a fresh set is waiting to be saved
+	Request  bool // a request for a reset is open, of which the owner must be told
 }
 
 // An answered is what a person answered to a challenge.
@@ -185,6 +186,11 @@ func (v *visit) grant(t *txn, s session, a *account, factor string, ans answered
 	if out.Left, err = v.gate.codesLeft(a); err != nil {
 		return out, next, err
 	}
+	q, err := t.request(a.Subject)
+	if err != nil {
+		return out, next, err
+	}
+	out.Request = q.open(t.now)
 	var codes shownCodes
 	if v.gate.recovery != nil && ans.Hold && !a.CodesSaved {
 		if codes, err = v.gate.issueCodes(t, v.call, a); err != nil {

@@ -46,6 +46,11 @@ const (
 	EventTicketUsed   = "ticket_used"
 	EventTrusted      = "trusted" // passes on the word of the first factor, told once an hour at most
 
+	EventResetRequested = "reset_requested" // by somebody who lost every factor; Detail is the case number
+	EventResetCancelled = "reset_cancelled" // by who still has a factor
+	EventResetApproved  = "reset_approved"  // the reset itself is another event
+	EventResetRefused   = "reset_refused"
+
 	EventAddressChanged = "address_changed" // to which notices go
 	EventNoticeFailed   = "notice_failed"   // a notice was given up
 )

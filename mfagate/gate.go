@@ -75,6 +75,12 @@ type Site struct {
 	Names             Names
 	Enrolment         Enrolment
 
+	// ResetDelay lets people who lost every factor file a request for a reset. It
+	// takes effect after an administrator approved it and this time has passed: 1
+	// hour to 30 days; zero means that nobody can file one. So that no site
+	// leads around another, the sites of one realm should have the same.
+	ResetDelay time.Duration
+
 	// Admins may look after the users of the realm, and Auditors may see what is
 	// known of them, on the pages below Prefix + "admin/". Each entry is a user's
 	// name or, with an @ before it, that of a group. They need a ticket for

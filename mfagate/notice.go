@@ -40,7 +40,8 @@ func (g *Gate) noticeKind(e Event) string {
 			return noticeSwitchedOff
 		}
 		return e.Kind
-	case EventEnrolled, EventRemoved, EventReplaced, EventCodesMade, EventCodesViewed, EventLocked, EventReset, EventAddressChanged:
+	case EventEnrolled, EventRemoved, EventReplaced, EventCodesMade, EventCodesViewed, EventLocked, EventReset, EventAddressChanged,
+		EventResetRequested, EventResetCancelled, EventResetApproved, EventResetRefused:
 		return e.Kind
 	case EventSignedOutAll:
 		if e.Actor != "" { // by somebody else
@@ -67,7 +68,9 @@ type outgoing struct {
 	Factor   string    `json:"factor,omitempty"`
 	Label    string    `json:"label,omitempty"`
 	Remote   string    `json:"remote,omitempty"`
-	Left     int       `json:"left,omitempty"` // recovery codes
+	Left     int       `json:"left,omitempty"`  // recovery codes
+	About    string    `json:"about,omitempty"` // the user whom an administrator is told of
+	Due      time.Time `json:"due,omitzero"`    // when what was requested takes effect at the earliest
 	Tries    int       `json:"tries,omitempty"`
 }
 
@@ -114,6 +117,9 @@ func (g *Gate) addNotice(t *txn, e Event) error {
 		App: e.App, Factor: e.Factor, Label: e.Label, Remote: e.Remote,
 	}
 	if n.Left, err = g.codesLeft(a); err != nil {
+		return err
+	}
+	if n.Due, err = t.dueBy(e); err != nil {
 		return err
 	}
 	for _, n.To = range to {

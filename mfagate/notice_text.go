@@ -82,8 +82,11 @@ func (g *Gate) letter(n outgoing) letter {
 		l.Subject = say(n.Kind + ".subject")
 	}
 	l.Facts = append(l.Facts, say("time", n.Time))
+	if !n.Due.IsZero() {
+		l.Facts = append(l.Facts, say("due", n.Due))
+	}
 	for _, f := range []struct{ name, value string }{
-		{"app", site}, {"factor", g.factorLabel(n)}, {"label", label(n.Label)}, {"remote", fact(n.Remote, maxFact)},
+		{"about", fact(n.About, maxFact)}, {"app", site}, {"factor", g.factorLabel(n)}, {"label", label(n.Label)}, {"remote", fact(n.Remote, maxFact)},
 	} {
 		if f.value != "" {
 			l.Facts = append(l.Facts, say(f.name, f.value))

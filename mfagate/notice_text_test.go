@@ -29,6 +29,7 @@ func composer(t *testing.T) *Gate {
 
 var noticeKinds = []string{
 	EventEnrolled, EventRemoved, EventReplaced, EventDisabled, noticeSwitchedOff, EventCodesMade, EventCodesViewed, noticeRecoveryUsed, EventLocked, EventReset, EventSignedOutAll, EventAddressChanged,
+	EventResetRequested, EventResetApproved, EventResetRefused, EventResetCancelled, noticeRequest,
 }
 
 func exampleNotice(kind, language string) outgoing {
@@ -43,6 +44,13 @@ func exampleNotice(kind, language string) outgoing {
 		n.Factor = "recovery"
 	case EventLocked:
 		n.Factor = "totp"
+	case EventResetRequested, noticeRequest:
+		n.Due = n.Time.Add(72 * time.Hour)
+		if kind == noticeRequest {
+			n.Name, n.About = "dora", "alice"
+		}
+	case EventResetApproved:
+		n.Due, n.Remote = n.Time.Add(24*time.Hour), ""
 	case EventReset, noticeSwitchedOff, EventSignedOutAll: // an administrator's doing has no app and no address
 		n.App, n.Remote = "", ""
 	}

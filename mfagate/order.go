@@ -45,16 +45,22 @@ func (g *Gate) administer(ctx context.Context, o order, f func(*txn, *account) e
 
 func (g *Gate) reset(ctx context.Context, o order, valid time.Duration) (k Ticket, err error) {
 	err = g.administer(ctx, o, func(t *txn, a *account) error {
-		if err := t.strip(a); err != nil {
-			return err
-		}
-		a.TicketNeeded = true
-		t.putAccount(a)
-		t.event(o.event(EventReset))
-		k, err = t.issueTicket(a, o, valid)
+		k, err = t.reset(a, o, valid)
 		return err
 	})
 	return k, err
+}
+
+// reset takes everything from an account and makes the ticket for the next
+// enrolment.
+func (t *txn) reset(a *account, o order, valid time.Duration) (Ticket, error) {
+	if err := t.strip(a); err != nil {
+		return Ticket{}, err
+	}
+	a.TicketNeeded = true
+	t.putAccount(a)
+	t.event(o.event(EventReset))
+	return t.issueTicket(a, o, valid)
 }
 
 // disable takes away what a reset does, and asks for no ticket afterwards.

@@ -56,7 +56,10 @@ func (v *visit) getUsers() error {
 	q := search{realm: v.realm, filter: filter(v.query("show")), after: v.query("after")}
 	p := pages.AdminUsers{Search: strings.TrimSpace(v.query("q")), Show: string(q.filter)}
 	f := v.frame()
-	var err error
+	err := v.countRequests(&p)
+	if err != nil {
+		return err
+	}
 	if p.Search != "" {
 		if q.prefix, err = v.site.Names.Canonical(p.Search); err != nil {
 			f.Error = pages.Text{Key: "error.admin_search"}
@@ -142,6 +145,9 @@ func (v *visit) getUser() error {
 	if p.History, err = v.history(s); err != nil {
 		return err
 	}
+	if p.Request, err = v.hasRequest(s); err != nil {
+		return err
+	}
 	f := v.frame()
 	switch done := v.query("notice"); done {
 	case actionUnlock, actionSignOut, actionDisable:
@@ -170,7 +176,7 @@ func (v *visit) history(s Subject) ([]pages.History, error) {
 		switch { // else the detail is for programs
 		case e.Actor != "":
 			list[i].Actor, list[i].Reason = e.Actor, e.Detail
-		case e.Kind == EventHelp:
+		case e.Kind == EventHelp || e.Kind == EventResetRequested || e.Kind == EventResetCancelled:
 			list[i].Case = e.Detail
 		}
 	}

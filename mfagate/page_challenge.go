@@ -105,8 +105,12 @@ func (v *visit) postChallenge() error {
 	switch {
 	case err != nil:
 		return v.challengeAgain(method, err)
+	case out.Codes && out.Request:
+		v.redirect(page("recovery-codes", page("reset-request", v.back())))
 	case out.Codes:
 		v.redirect(page("recovery-codes", v.back()))
+	case out.Request && purpose == purposeSignIn:
+		v.redirect(page("reset-request", v.back()))
 	case purpose == purposeSettings && (v.back() == Prefix || v.back() == ""):
 		v.redirect(page("", "", "notice", "confirmed"))
 	case out.Recovery && purpose == purposeSignIn:

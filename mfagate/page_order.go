@@ -159,15 +159,8 @@ func (v *visit) carryOut(o orderForm) error {
 // mayStill asks within the commit what was asked before it: the administrator may
 // have been signed out, or another one may have been faster.
 func (v *visit) mayStill(t *txn, a *account, o orderForm) error {
-	s, err := t.session(v.token)
-	if err != nil {
+	if err := v.orders(t); err != nil || o.action != actionReset && o.action != actionDisable {
 		return err
-	}
-	if !s.mayOrder(t.now) {
-		return errProofNeeded
-	}
-	if o.action != actionReset && o.action != actionDisable {
-		return nil
 	}
 	u, err := v.gate.status(t, a)
 	if err == nil && u.fingerprint(a.Resets) != o.seen {

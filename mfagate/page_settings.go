@@ -65,6 +65,9 @@ func (v *visit) security(status int, cause pages.Text) error {
 	if p.Activity, err = v.shownActivity(); err != nil {
 		return err
 	}
+	if p.Request, err = v.hasRequest(v.Subject); err != nil {
+		return err
+	}
 	v.listCredentials(a, &p)
 	f := v.frame()
 	f.Error = cause
@@ -136,7 +139,7 @@ func notice(name string, left int) pages.Text {
 			return pages.Text{Key: "notice.codes_low", Args: []any{left}}
 		}
 		return pages.Text{Key: "notice.passed_recovery", Args: []any{left}}
-	case "enrolled", "codes_made", "renamed", "removed", "replaced", "confirmed":
+	case "enrolled", "codes_made", "renamed", "removed", "replaced", "confirmed", "request_cancelled", "request_kept":
 		return pages.Text{Key: "notice." + name}
 	}
 	return pages.Text{}

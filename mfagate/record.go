@@ -28,6 +28,7 @@ const (
 	kindEvent     = "event"     // event/TIME-RANDOM
 	kindUserEvent = "userevent" // userevent/REALM/NAME/TIME-RANDOM: points to an event
 	kindOutbox    = "outbox"    // outbox/DUE-RANDOM: a notice
+	kindRequest   = "request"   // request/REALM/NAME: for a reset
 )
 
 // key joins the parts of a record's key. Each is escaped, so that no user name

@@ -30,6 +30,7 @@ type Records struct {
 	pending, cases allowance // sessions without a proof, and case numbers
 	trusted        trustNotes
 	programs       programs
+	requests       allowance // of which administrators are told by a message
 
 	// keyed serialises the commits of one user within this process, so that
 	// parallel requests wait for one another rather than run into conflicts.
@@ -54,7 +55,7 @@ func OpenRecords(ctx context.Context, s storage.Store) (*Records, error) {
 	if err := checkFormat(ctx, s); err != nil {
 		return nil, err
 	}
-	r := &Records{store: s, pending: allowance{max: maxPending}, cases: allowance{max: maxCases}}
+	r := &Records{store: s, pending: allowance{max: maxPending}, cases: allowance{max: maxCases}, requests: allowance{max: maxToldRequests}}
 	if sh, ok := s.(storage.Shared); ok {
 		r.shared = sh.Shared()
 	}

@@ -66,6 +66,7 @@ func (r *Records) prune(context.Context) {
 	r.cases.prune(now)
 	r.trusted.prune(now)
 	r.programs.prune(now)
+	r.requests.prune(now)
 	over := r.cache.all(func(l *live) bool {
 		rec := l.record.Load()
 		if rec == nil {

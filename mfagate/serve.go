@@ -37,6 +37,7 @@ var routes = map[string]route{
 	"enroll/*":       {"GET": (*visit).getEnrol, "POST": (*visit).postEnrol},
 	"recovery-codes": {"GET": (*visit).getCodes, "POST": (*visit).postCodes},
 	"help":           {"GET": (*visit).getHelp, "POST": (*visit).postHelp},
+	"reset-request":  {"GET": (*visit).getRequest, "POST": (*visit).postRequest},
 	"disable":        {"GET": (*visit).getDisable, "POST": (*visit).postDisable},
 	"sign-out":       {"GET": (*visit).getSignOut, "POST": (*visit).postSignOut},
 	"admin":          {"GET": (*visit).getAdmin},
@@ -44,6 +45,7 @@ var routes = map[string]route{
 	"admin/user":     {"GET": (*visit).getUser},
 	"admin/report":   {"GET": (*visit).getReport, "POST": (*visit).postReport},
 	"admin/order":    {"GET": (*visit).getOrder, "POST": (*visit).postOrder},
+	"admin/requests": {"GET": (*visit).getRequests, "POST": (*visit).postDecision},
 }
 
 // apiRoutes are those of the JSON API, below apiPrefix.

@@ -15,6 +15,9 @@ type AdminUsers struct {
 	Later   bool   // this is not the first page
 	Scanned bool   // there may be more on the next page, though this one is not full
 
+	Requests bool // requests for a reset are taken
+	Waiting  int  // how many are open, at most 50 being counted
+
 	Unknown string // a name that nobody has yet, and that could be given a ticket
 }
 
@@ -68,6 +71,7 @@ type AdminUser struct {
 	History                []History // the latest first
 	Actions                []string  // of "unlock", "sign_out", "ticket", "reset", "disable"
 	LookOnly               bool      // the person is an auditor
+	Request                bool      // a request for a reset is open
 	Self                   bool      // it is their own page
 }
 
@@ -94,6 +98,32 @@ type AdminTicket struct {
 	Expires time.Time
 	Reset   bool // it follows a reset
 }
+
+// AdminRequests lists the open requests for a reset. GET /.mfa/admin/requests
+type AdminRequests struct {
+	Requests []AdminRequest
+	Next     string // local path of the next page; empty at the end
+	Later    bool   // this is not the first page
+}
+
+// AdminRequest is one request, on a page of its own or as a line of AdminRequests.
+// Posts user, seen, reason and the action "approve", "refuse" or "complete" to
+// /.mfa/admin/requests.
+type AdminRequest struct {
+	Request
+	Name, Case, Message string
+	Expires             time.Time
+	Held                bool // the owner has signed in since, and has not said that it is theirs
+	Actor, Reason       string
+	Seen                string
+	LookOnly, Self      bool
+	Proved              bool   // a proof for changes is fresh, so that there are forms
+	Prove               string // local path to where one is made
+	Given               string // the reason as it was typed
+}
+
+func (AdminRequests) template() string { return "admin_requests" }
+func (AdminRequest) template() string  { return "admin_request" }
 
 func (AdminUsers) template() string  { return "admin_users" }
 func (AdminReport) template() string { return "admin_report" }

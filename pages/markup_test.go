@@ -161,7 +161,7 @@ func (d *document) checkForms(t *testing.T) {
 			t.Errorf("the form for %s has no form_token", attr(form, "action"))
 		}
 	}
-	allowed := strings.Fields("code method saved set action ticket label return form_token everywhere purpose id replace password user reason seen q show")
+	allowed := strings.Fields("code method saved set action ticket label return form_token everywhere purpose id replace password user reason seen q show message")
 	for _, n := range d.all {
 		if name := attr(n, "name"); name != "" && n.Data != "meta" && !slices.Contains(allowed, name) {
 			t.Errorf("field %q: want one of %v", name, allowed)
@@ -297,5 +297,10 @@ func hostile(v string) []state {
 		{"admin-order", f, AdminOrder{AdminAccount: AdminAccount{Name: v, Known: true, Credentials: []Credential{{v, v, v, made, made}}},
 			Action: "reset", Reason: v, Seen: v}},
 		{"admin-ticket", f, AdminTicket{Name: v, Link: v}},
+		{"help-request", f, Help{Case: v, Offer: true, Message: v, Request: Request{State: "filed"}}},
+		{"reset-request", f, OwnRequest{Request: Request{State: "filed", Remote: v, App: v}, Seen: v, Continue: v}},
+		{"admin-requests", f, AdminRequests{Requests: []AdminRequest{{Name: v, Case: v}}, Next: "/.mfa/admin/requests"}},
+		{"admin-request", f, AdminRequest{Request: Request{State: "approved", Remote: v, App: v}, Name: v, Case: v, Message: v,
+			Actor: v, Reason: v, Seen: v, Proved: true, Given: v}},
 	}
 }

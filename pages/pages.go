@@ -88,6 +88,7 @@ type Security struct {
 	Activity    []Activity // the latest first
 	Optional    bool       // it can be switched off
 	Admin       bool       // the person may look after others
+	Request     bool       // somebody has asked to reset the factors
 	Proved      bool       // a proof for settings is fresh, so that forms need no detour
 	Continue    string     // local path back to the app
 }
@@ -101,9 +102,32 @@ type Credential struct {
 // SignOut asks whether to sign out. Posts to /.mfa/sign-out.
 type SignOut struct{}
 
-// Help is for somebody who is stuck. Posts to /.mfa/help for a case number.
+// Help is for somebody who is stuck. Posts to /.mfa/help for a case number or, with
+// the action "request" and perhaps a message, for a reset.
 type Help struct {
-	Case string // empty before
+	Case    string        // empty before
+	Offer   bool          // a reset can be asked for
+	Delay   time.Duration // that a reset takes
+	Message string        // as it was typed
+	Request Request       // the last one of the person
+}
+
+// A Request is one for a reset of somebody's factors.
+type Request struct {
+	State   string // "filed", "approved", "due" (approved, and its delay is over), "refused", or empty
+	Filed   time.Time
+	Due     time.Time // before that it does not take effect
+	Decided time.Time
+	Remote  string
+	App     string
+}
+
+// OwnRequest tells the owner of an account, who has proved a factor, of a request.
+// Posts the action "cancel" or "keep", and seen, to /.mfa/reset-request.
+type OwnRequest struct {
+	Request
+	Seen     string
+	Continue string // local path back to where the person wanted to go
 }
 
 // Disable asks for switching off. Posts password to /.mfa/disable.
@@ -134,5 +158,6 @@ func (RecoveryCodes) template() string { return "recovery_codes" }
 func (Security) template() string      { return "security" }
 func (SignOut) template() string       { return "sign_out" }
 func (Help) template() string          { return "help" }
+func (OwnRequest) template() string    { return "reset_request" }
 func (Disable) template() string       { return "disable" }
 func (Message) template() string       { return "message" }

@@ -26,6 +26,7 @@ var tried = []Page{
 	Message{Status: 1, Link: "/"}, Message{},
 	AdminUsers{Users: []AdminEntry{{}}, Next: "/", Unknown: "x"}, AdminUser{History: []History{{}}, Actions: []string{"reset"}},
 	AdminOrder{Action: "reset"}, AdminTicket{},
+	AdminRequests{Requests: []AdminRequest{{}}}, AdminRequest{Proved: true}, OwnRequest{}, Help{Offer: true},
 }
 
 var factorTemplate = regexp.MustCompile(`^factor_([a-z0-9_]+)_(enrol|challenge)\.html$`)
