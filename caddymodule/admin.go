@@ -43,6 +43,7 @@ func (AdminAPI) Routes() []caddy.AdminRoute {
 		{Pattern: "GET /mfa/users", Handler: adminHandler(listUsers)},
 		{Pattern: "GET /mfa/events", Handler: adminHandler(listEvents)},
 		{Pattern: "GET /mfa/report", Handler: caddy.AdminHandlerFunc(report)},
+		{Pattern: "POST /mfa/import", Handler: adminHandler(importUsers)},
 		{Pattern: "GET /mfa/users/{realm}/{user}", Handler: adminHandler(showUser)},
 		{Pattern: "POST /mfa/users/{realm}/{user}/reset", Handler: adminHandler(order(resetUser))},
 		{Pattern: "POST /mfa/users/{realm}/{user}/disable", Handler: adminHandler(order(disableUser))},
@@ -70,6 +71,7 @@ type administrator interface {
 	Disable(ctx context.Context, actor string, s mfagate.Subject, reason string) error
 	Unlock(ctx context.Context, actor string, s mfagate.Subject) error
 	SignOut(ctx context.Context, actor string, s mfagate.Subject) (int, error)
+	Import(ctx context.Context, actor, realm string, users []mfagate.ImportedUser, dry bool) ([]mfagate.ImportOutcome, error)
 	IssueTicket(ctx context.Context, actor string, s mfagate.Subject, valid time.Duration) (mfagate.Ticket, error)
 }
 
@@ -230,16 +232,25 @@ func order(f orderFunc) func(administration, *http.Request) (any, error) {
 	}
 }
 
-func readOrder(r *http.Request) (orderBody, error) {
-	o := orderBody{}
+// readBody reads a body of JSON with at most so many bytes into v. An empty one
+// leaves v as it is.
+func readBody(r *http.Request, limit int64, v any) error {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" {
-		return o, failed(http.StatusUnsupportedMediaType, errors.New("want Content-Type: application/json"))
+		return failed(http.StatusUnsupportedMediaType, errors.New("want Content-Type: application/json"))
 	}
-	d := json.NewDecoder(io.LimitReader(r.Body, 64<<10))
+	d := json.NewDecoder(io.LimitReader(r.Body, limit))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&o); err != nil && !errors.Is(err, io.EOF) {
-		return o, failed(http.StatusBadRequest, fmt.Errorf("reading body: %w", err))
+	if err := d.Decode(v); err != nil && !errors.Is(err, io.EOF) {
+		return failed(http.StatusBadRequest, fmt.Errorf("reading body: %w", err))
+	}
+	return nil
+}
+
+func readOrder(r *http.Request) (orderBody, error) {
+	o := orderBody{}
+	if err := readBody(r, 64<<10, &o); err != nil {
+		return o, err
 	}
 	if o.Valid < 0 || time.Duration(o.Valid) > 24*time.Hour {
 		return o, failed(http.StatusBadRequest, errors.New("valid: want at most 24h"))

@@ -55,6 +55,7 @@ func addCommands(cmd *cobra.Command) {
 		newCommand("unlock <user>", "Forgets the wrong codes that a user typed", 1, cmdUnlock),
 		signOutCommand(),
 		enrollCommand(),
+		importCommand(),
 		auditCommand(),
 		reportCommand(),
 	)

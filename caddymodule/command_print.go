@@ -78,6 +78,9 @@ func note(u mfagate.UserStatus) string {
 	if u.LockedUntil.After(time.Now()) {
 		notes = append(notes, "locked until "+when(u.LockedUntil))
 	}
+	if u.NeverSeen {
+		notes = append(notes, "never been here")
+	}
 	if u.TicketNeeded {
 		notes = append(notes, "needs a ticket")
 	}

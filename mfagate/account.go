@@ -36,6 +36,9 @@ type account struct {
 	Resets       int          `json:"resets,omitempty"` // counts resets: tickets of before are void
 	ProgramKey   []byte       `json:"program_key,omitempty"`
 
+	Imported time.Time `json:"imported,omitzero"` // when a list of users named somebody who had no account
+	Groups   []string  `json:"groups,omitempty"`  // as that list told; for reports only
+
 	Email        string               `json:"email,omitempty"`    // as the source told it last
 	Language     string               `json:"language,omitempty"` // of the last page
 	Notices      int                  `json:"notices,omitempty"`  // made since NoticesSince

@@ -29,6 +29,8 @@ type UserStatus struct {
 	TicketNeeded  bool               `json:"ticket_needed"`
 	Sessions      int                `json:"sessions"`
 	FailedCodes24 int                `json:"failed_codes_24h"`
+	NeverSeen     bool               `json:"never_seen"`       // known from a list of users only
+	Groups        []string           `json:"groups,omitempty"` // as that list told
 }
 
 // A CredentialStatus is what may be shown of a credential.
@@ -97,6 +99,7 @@ func (g *Gate) status(t *txn, a *account) (UserStatus, error) {
 	u := UserStatus{
 		Subject: a.Subject, Enrolled: a.enrolled(g.recoveryName()), Factors: []CredentialStatus{},
 		LastProof: a.LastProof, TicketNeeded: a.TicketNeeded, RecoveryMade: a.CodesTotal,
+		NeverSeen: a.neverSeen(), Groups: a.Groups,
 	}
 	for _, c := range a.Credentials {
 		if c.Factor != g.recoveryName() {

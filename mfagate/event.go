@@ -39,6 +39,7 @@ const (
 	EventSignedOut    = "signed_out"
 	EventSignedOutAll = "signed_out_everywhere"
 	EventExported     = "report_exported" // the list of all users, by an administrator or auditor
+	EventImported     = "users_imported"  // of no user; the actor imported a list
 	EventHelp         = "help"            // somebody is stuck and has a case number
 	EventReset        = "reset"
 	EventUnlocked     = "unlocked"
@@ -81,6 +82,9 @@ func (t *txn) recordEvents() {
 	expires := t.now.Add(cmp.Or(t.retention, usualRetention))
 	for _, e := range t.events {
 		t.put(e.key(), encode(&eventRecord{Event: e}), expires)
+		if e.Name == "" { // of no user
+			continue
+		}
 		t.put(key(kindUserEvent, e.Realm, e.Name, e.ID), []byte{}, expires)
 	}
 }

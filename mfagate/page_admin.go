@@ -105,6 +105,7 @@ func (g *Gate) entry(u UserStatus) pages.AdminEntry {
 		Name: u.Name, Enrolled: u.Enrolled, Factors: len(u.Factors), CodesLeft: u.RecoveryLeft,
 		FewCodes: g.recovery != nil && u.Enrolled && u.RecoveryLeft <= lowCodes, LastProof: u.LastProof, LockedUntil: u.LockedUntil,
 	}
+	e.NeverSeen = u.NeverSeen
 	e.Kinds = slices.Compact(slices.Sorted(slices.Values(u.kinds())))
 	return e
 }
@@ -158,7 +159,7 @@ func (v *visit) getUser() error {
 }
 
 func shownAccount(u UserStatus) pages.AdminAccount {
-	a := pages.AdminAccount{Name: u.Name, Known: true, Enrolled: u.Enrolled, CodesLeft: u.RecoveryLeft, Sessions: u.Sessions}
+	a := pages.AdminAccount{Name: u.Name, Known: true, NeverSeen: u.NeverSeen, Enrolled: u.Enrolled, CodesLeft: u.RecoveryLeft, Sessions: u.Sessions}
 	for _, c := range u.Factors {
 		a.Credentials = append(a.Credentials, pages.Credential{ID: c.ID, Factor: c.Factor, Label: c.Label, Created: c.Created, Used: c.Used})
 	}

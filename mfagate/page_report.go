@@ -38,7 +38,7 @@ func (v *visit) getReport() error {
 
 func shownSummary(s summary) pages.AdminSummary {
 	shown := pages.AdminSummary{
-		Counted: s.at, Users: s.users, Enrolled: s.enrolled, NotEnrolled: s.users - s.enrolled, Locked: s.locked,
+		Counted: s.at, Users: s.users, Enrolled: s.enrolled, NotEnrolled: s.users - s.enrolled, Locked: s.locked, NeverSeen: s.neverSeen,
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.factors)) {
 		shown.Factors = append(shown.Factors, pages.FactorCount{Factor: name, Users: s.factors[name]})

@@ -18,7 +18,7 @@ type Report struct{ out *csv.Writer }
 
 var reportHeader = []string{
 	"realm", "user", "enrolled", "factors", "recovery_codes_left", "last_proof",
-	"locked_until", "ticket_needed", "sessions", "failed_codes_24h",
+	"locked_until", "ticket_needed", "sessions", "failed_codes_24h", "never_seen", "groups",
 }
 
 // NewReport returns a report that writes to w, and writes its header.
@@ -49,6 +49,7 @@ func (u UserStatus) row() []string {
 	return []string{
 		u.Realm, u.Name, yesNo(u.Enrolled), strings.Join(u.kinds(), " "), strconv.Itoa(u.RecoveryLeft), stamp(u.LastProof),
 		stamp(u.LockedUntil), yesNo(u.TicketNeeded), strconv.Itoa(u.Sessions), strconv.Itoa(u.FailedCodes24),
+		yesNo(u.NeverSeen), groupList(u.Groups),
 	}
 }
 
@@ -86,6 +87,7 @@ func inert(cell string) string {
 // A summary counts the users of a realm.
 type summary struct {
 	users, enrolled, locked int
+	neverSeen               int
 	factors                 map[string]int // users who have one of the kind
 	at                      time.Time      // when it was counted
 }
@@ -200,6 +202,9 @@ func (s *summary) add(a *account, recovery string) {
 	s.users++
 	if a.enrolled(recovery) {
 		s.enrolled++
+	}
+	if a.neverSeen() {
+		s.neverSeen++
 	}
 	had := make(map[string]bool)
 	for _, c := range a.Credentials {

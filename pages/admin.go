@@ -25,6 +25,7 @@ type AdminUsers struct {
 type AdminEntry struct {
 	Name                   string
 	Enrolled, FewCodes     bool
+	NeverSeen              bool // known from a list of users only
 	Factors, CodesLeft     int
 	LastProof, LockedUntil time.Time
 	Kinds                  []string // names of the factors
@@ -43,6 +44,7 @@ type AdminReport struct {
 type AdminSummary struct {
 	Counted                              time.Time // zero: not yet
 	Users, Enrolled, NotEnrolled, Locked int
+	NeverSeen                            int // of those who are not enrolled
 	Factors                              []FactorCount
 }
 
@@ -55,7 +57,8 @@ type FactorCount struct {
 // An AdminAccount is what a user has.
 type AdminAccount struct {
 	Name        string
-	Known       bool // the gate has met the user
+	Known       bool // the gate has a record of the user
+	NeverSeen   bool // from a list of users only
 	Enrolled    bool
 	Credentials []Credential
 	CodesLeft   int

@@ -25,16 +25,16 @@ func adminStates() []state {
 	look.LookOnly, look.Actions = true, nil
 	self := user
 	self.Self, self.Actions = true, nil
-	fresh := AdminUser{AdminAccount: AdminAccount{Name: "bob smith", Known: true}, TicketNeeded: true, Actions: []string{"ticket"}}
+	fresh := AdminUser{AdminAccount: AdminAccount{Name: "bob smith", Known: true, NeverSeen: true}, TicketNeeded: true, Actions: []string{"ticket"}}
 	users := AdminUsers{Next: "/.mfa/admin/?after=erika", Users: []AdminEntry{
 		{Name: "alice", Enrolled: true, Factors: 2, Kinds: []string{"totp"}, CodesLeft: 9, LastProof: made},
-		{Name: "bob smith"},
+		{Name: "bob smith", NeverSeen: true},
 		{Name: "carol", Enrolled: true, Factors: 1, Kinds: []string{"totp"}, CodesLeft: 1, FewCodes: true, LastProof: made, LockedUntil: made.Add(time.Hour)},
 		{Name: "a-rather-long-name-of-a-colleague-from-another-department@subsidiary.example.com", Enrolled: true, Factors: 1, Kinds: []string{"totp"}, CodesLeft: 10, LastProof: made},
 	}}
 	order := func(action string) AdminOrder { return AdminOrder{AdminAccount: alice, Action: action, Seen: "seen"} }
 	report := AdminReport{Users: users.Users, Next: "/.mfa/admin/report?after=erika", Summary: AdminSummary{
-		Counted: made, Users: 4, Enrolled: 3, NotEnrolled: 1, Locked: 1, Factors: []FactorCount{{"totp", 3}}}}
+		Counted: made, Users: 4, Enrolled: 3, NotEnrolled: 1, NeverSeen: 1, Locked: 1, Factors: []FactorCount{{"totp", 3}}}}
 	optional := user
 	optional.Actions = []string{"sign_out", "reset", "disable"}
 	again := order("reset")
