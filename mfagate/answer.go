@@ -69,13 +69,18 @@ var faults = []fault{
 	{errSelf, http.StatusForbidden, "own_account"},
 	{errBusy, http.StatusTooManyRequests, "busy"},
 	{errRequired, http.StatusForbidden, "required_here"},
+	{errUnsent, http.StatusServiceUnavailable, "unsent"},
+	{ErrAddress, http.StatusUnprocessableEntity, "address"},
+	{ErrNoAddress, http.StatusConflict, "no_address"},
 	{ErrUnknownUser, http.StatusNotFound, "not_found"},
 	{ErrNoRequest, http.StatusNotFound, "not_found"},
 }
 
 // explain finds the fault of an error.
 func explain(err error) fault {
-	if _, ok := errors.AsType[*LockedError](err); ok {
+	if locked, ok := errors.AsType[*LockedError](err); ok && locked.Limit != "" {
+		return fault{err, http.StatusTooManyRequests, "sent_too_often"}
+	} else if ok {
 		return fault{err, http.StatusTooManyRequests, "locked"}
 	}
 	if errors.Is(err, ErrRejected) {
@@ -99,12 +104,12 @@ func retryAfter(wait time.Duration) string {
 func (v *visit) refuse(err error) {
 	f := explain(err)
 	v.logFault(f)
-	if f.name == "locked" {
-		var locked *LockedError
-		errors.As(err, &locked)
+	if locked, ok := errors.AsType[*LockedError](err); ok {
 		v.w.Header().Set("Retry-After", retryAfter(locked.Until.Sub(v.now)))
 	}
-	if f.status == http.StatusServiceUnavailable {
+	if f.name == "unsent" {
+		v.w.Header().Set("Retry-After", retryAfter(firstResend))
+	} else if f.status == http.StatusServiceUnavailable {
 		v.w.Header().Set("Retry-After", "5")
 	}
 	if !v.page() {

@@ -122,7 +122,7 @@ func (v *visit) apiEnrol() error {
 	if err != nil {
 		return err
 	}
-	if err := v.beginEnrol(f, v.field("replaces")); err != nil {
+	if err := v.beginEnrol(f, enrolRequest{v.field("enrollment"), v.field("replaces"), v.r.PostForm}); err != nil {
 		return err
 	}
 	e, err := v.openEnrolment(f)
@@ -181,10 +181,13 @@ func (v *visit) apiBegin() error {
 	if f == nil {
 		return errMethod
 	}
+	purpose, err := v.apiPurpose()
+	if err != nil {
+		return err
+	}
 	var view any
-	var err error
 	if method != v.gate.recoveryName() {
-		if view, err = v.begin(f); err != nil {
+		if view, err = v.begin(f, purpose, v.r.PostForm); err != nil {
 			return err
 		}
 	}
@@ -197,18 +200,24 @@ func (v *visit) apiBegin() error {
 }
 
 func (v *visit) apiChallenge() error {
-	purpose := v.field("purpose")
-	switch purpose {
-	case "":
-		purpose = purposeSignIn
-	case purposeSignIn, purposeSettings:
-	default:
-		return errBadRequest
+	purpose, err := v.apiPurpose()
+	if err != nil {
+		return err
 	}
 	if _, err := v.verify(answered{Method: v.field("method"), Purpose: purpose, Values: v.r.PostForm}); err != nil {
 		return err
 	}
 	return v.apiSession()
+}
+
+func (v *visit) apiPurpose() (string, error) {
+	switch p := v.field("purpose"); p {
+	case "":
+		return purposeSignIn, nil
+	case purposeSignIn, purposeSettings:
+		return p, nil
+	}
+	return "", errBadRequest
 }
 
 func (v *visit) apiCredentials() error {

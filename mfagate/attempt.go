@@ -38,14 +38,24 @@ var (
 	recoveryBudget = budget{7, 3, 14, 6}
 )
 
-// A LockedError reports that a factor may not be tried now. It says nothing
-// about the answer, which was not looked at.
+// among returns the share of one of n factors: the sum stays the same, lest each
+// factor more be that many guesses more.
+func (b budget) among(n int) budget {
+	return budget{b.strangersDay / n, b.knownDay / n, b.strangersMonth / n, b.knownMonth / n}
+}
+
+// A LockedError reports that a factor may not be tried now, or may not send a code
+// now. It says nothing about the answer, which was not looked at.
 type LockedError struct {
 	Factor string
 	Until  time.Time
+	Limit  string // of sending that was reached: "user", "address" or "all"; empty: it is about answers
 }
 
 func (e *LockedError) Error() string {
+	if e.Limit != "" {
+		return fmt.Sprintf("mfagate: factor %s may send no code until %s, by the limit per %s", e.Factor, e.Until.UTC().Format(time.RFC3339), e.Limit)
+	}
 	return fmt.Sprintf("mfagate: factor %s is locked until %s", e.Factor, e.Until.UTC().Format(time.RFC3339))
 }
 
@@ -53,6 +63,7 @@ func (e *LockedError) Error() string {
 type attempts struct {
 	versioned
 	Factors map[string]*tally `json:"factors"`
+	Sent    map[string]*tally `json:"sent,omitempty"` // codes sent, by factor
 }
 
 type tally struct {
@@ -106,7 +117,7 @@ func (c charge) delays() bool { return c.streak >= freeTries }
 func (a *attempts) charge(factor string, b budget, known bool, now time.Time) (charge, error) {
 	t := a.of(factor)
 	if until := t.lockedUntil(b, known, now); now.Before(until) {
-		return charge{}, &LockedError{factor, until}
+		return charge{}, &LockedError{Factor: factor, Until: until}
 	}
 	c := t.share(known)
 	c.At = append(c.At, now.Unix())

@@ -20,7 +20,7 @@ type counter struct{ mfagate.Factor }
 
 func (counter) Name() string { return "counter" }
 
-func (counter) BeginEnrol(context.Context, mfagate.Call, mfagate.User) (mfagate.Step, error) {
+func (counter) BeginEnrol(context.Context, mfagate.Call, mfagate.User, []byte, url.Values) (mfagate.Step, error) {
 	return mfagate.Step{State: []byte("0")}, nil
 }
 

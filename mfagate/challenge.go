@@ -1,7 +1,6 @@
 package mfagate
 
 import (
-	"crypto/rand"
 	"errors"
 	"net/url"
 	"slices"
@@ -73,7 +72,7 @@ func (v *visit) verify(ans answered) (proof, error) {
 		if ans.Program == nil {
 			v.remember()
 		}
-	case errors.Is(err, ErrRejected) && !errors.Is(err, ErrShape): // what cannot be right guesses nothing
+	case errors.Is(err, ErrRejected) && !errors.Is(err, ErrShape) && !errors.Is(err, ErrExpired): // what cannot be right guesses nothing
 		v.note(f.Name(), charged, err)
 	default:
 		v.giveBack(f.Name(), charged)
@@ -104,7 +103,7 @@ func (v *visit) charge(factor string) (c charge, err error) {
 			return err
 		}
 		t.putAttempts(s.Subject, att)
-		return nil
+		return t.try(hashOf(v.token).String(), verifyPurpose, factor)
 	})
 	if locked, ok := errors.AsType[*LockedError](err); ok {
 		v.gate.log.Info("factor is locked", "realm", v.Realm, "user", v.Name, "factor", factor, "until", locked.Until)
@@ -133,6 +132,7 @@ func (v *visit) judge(t *txn, f Factor, ans answered, charged charge) (proof, sa
 		return proof{}, saved{}, err
 	}
 	att.giveBack(f.Name(), charged, true)
+	att.received(f.Name())
 	t.putAttempts(s.Subject, att)
 	v.provedEvent(t, ans, cred)
 	return v.grant(t, s, a, f.Name(), ans)
@@ -145,15 +145,16 @@ func (v *visit) judgeAnswer(t *txn, f Factor, a *account, ans answered) (Credent
 	st, err := t.step(hash, verifyPurpose, f.Name())
 	switch {
 	case err == nil:
-		state = st.State
+		if st.Purpose == ans.Purpose {
+			state = st.State
+		}
 		if err := t.remove(stepKey(hash, verifyPurpose, f.Name())); err != nil {
 			return Credential{}, err
 		}
 	case !errors.Is(err, errStepGone):
 		return Credential{}, err
 	}
-	u := v.gate.user(a, f.Name(), v.identity, v.call)
-	cred, err := f.FinishVerify(t.ctx, v.call, u, state, ans.Values)
+	cred, err := f.FinishVerify(t.ctx, v.call, v.user(a, f), state, ans.Values)
 	if err != nil {
 		return Credential{}, err
 	}
@@ -244,36 +245,4 @@ func (v *visit) giveBack(factor string, c charge) {
 	if err != nil {
 		v.gate.log.Error("giving back an attempt", "error", err)
 	}
-}
-
-// begin starts a verification and returns what the page or program shows.
-func (v *visit) begin(f Factor) (any, error) {
-	if err := v.ensure(); err != nil {
-		return nil, err
-	}
-	var view any
-	err := v.commit(func(t *txn) error {
-		a, err := t.account(v.Subject)
-		if err != nil {
-			return err
-		}
-		if len(a.of(f.Name())) == 0 {
-			return errMethod
-		}
-		st, err := f.BeginVerify(t.ctx, v.call, v.gate.user(a, f.Name(), v.identity, v.call))
-		if err != nil {
-			return err
-		}
-		view = st.View
-		if st.State == nil {
-			return nil
-		}
-		k := stepKey(hashOf(v.token).String(), verifyPurpose, f.Name())
-		if _, err := t.load(k); err != nil {
-			return err
-		}
-		t.put(k, encode(&step{ID: rand.Text(), State: st.State}), t.now.Add(stepLife))
-		return nil
-	})
-	return view, err
 }

@@ -20,10 +20,6 @@ type shownCodes struct {
 // codesLife is how long codes can be shown before a new set must be made.
 const codesLife = 15 * time.Minute
 
-func stepKey(hash string, purpose ...string) string {
-	return key(append([]string{kindStep, hash}, purpose...)...)
-}
-
 const codesPurpose = "codes"
 
 // issueCodes makes a new set of recovery codes: the old one is dead in the same

@@ -47,38 +47,63 @@ func (v *visit) mayEnrol(t *txn, s session, a *account) error {
 	return nil
 }
 
-// beginEnrol starts an enrolment or goes on with the one that was begun: a page
-// that is opened twice shows one secret, the one that will count. replaces is the
-// id of the credential that the new one takes the place of, if any.
-func (v *visit) beginEnrol(f Factor, replaces string) error {
+// An enrolRequest is what a person asks for who enrols.
+type enrolRequest struct {
+	id       string     // of the enrolment that it goes on with; empty: whichever there is
+	replaces string     // id of the credential that the new one takes the place of; without an id only
+	answer   url.Values // what they told so far
+}
+
+// beginEnrol starts an enrolment or goes on with the one that was begun.
+func (v *visit) beginEnrol(f Factor, req enrolRequest) error {
 	if err := v.ensure(); err != nil {
 		return err
 	}
-	return v.commit(func(t *txn) error {
+	defer v.lockSending(f, req.answer)()
+	var send *Delivery
+	err := v.commit(func(t *txn) error {
 		_, a, err := v.enrolling(t)
 		if err != nil {
 			return err
 		}
-		if err := v.room(a, f, replaces); err != nil {
-			return err
-		}
-		hash := hashOf(v.token).String()
-		st, err := t.step(hash, enrolPurpose, f.Name())
-		if errors.Is(err, errStepGone) || err == nil && st.Replaces != replaces {
-			st, err = v.newEnrolment(t, a, f) // of another purpose: else a second tab would change what the first one does
-		}
+		st, err := v.openStep(t, f, req)
 		if err != nil {
 			return err
 		}
-		st.Replaces = replaces
-		t.put(stepKey(hash, enrolPurpose, f.Name()), encode(st), t.now.Add(stepLife))
+		if err := v.room(a, f, st.Replaces); err != nil {
+			return err
+		}
+		next, err := f.BeginEnrol(t.ctx, v.call, v.user(a, f), st.State, req.answer)
+		if err != nil {
+			return err
+		}
+		if err := v.begun(t, f, a, st, next); err != nil {
+			return err
+		}
+		send = next.Send
+		t.put(stepKey(hashOf(v.token).String(), enrolPurpose, f.Name()), encode(st), t.now.Add(stepLife))
 		return nil
 	})
+	if err != nil {
+		return v.unsent(f, err)
+	}
+	return v.deliver(f, send)
 }
 
-func (v *visit) newEnrolment(t *txn, a *account, f Factor) (*step, error) {
-	begun, err := f.BeginEnrol(t.ctx, v.call, v.gate.user(a, f.Name(), v.identity, v.call))
-	return &step{ID: rand.Text(), State: begun.State}, err
+// openStep returns the enrolment that the request goes on with, or a new one. One
+// of another purpose is not gone on with: else a second tab would change what the
+// first one does.
+func (v *visit) openStep(t *txn, f Factor, req enrolRequest) (*step, error) {
+	st, err := t.step(hashOf(v.token).String(), enrolPurpose, f.Name())
+	switch {
+	case err == nil && req.id != "" && req.id != st.ID:
+		return nil, errStepGone
+	case err == nil && (req.id != "" || req.replaces == st.Replaces):
+		return st, nil
+	case err == nil || errors.Is(err, errStepGone) && req.id == "":
+		return &step{ID: rand.Text(), Replaces: req.replaces}, nil
+	}
+	return nil, err
 }
 
 // room tells whether the user may have one more credential of a factor, or one in
@@ -124,7 +149,7 @@ func (v *visit) openEnrolment(f Factor) (e enrolment, err error) {
 	if err != nil {
 		return e, err
 	}
-	view, err := f.View(t.ctx, v.call, v.gate.user(a, f.Name(), v.identity, v.call), st.State)
+	view, err := f.View(t.ctx, v.call, v.user(a, f), st.State)
 	return enrolment{st.ID, view}, err
 }
 
@@ -142,6 +167,9 @@ type enrolled struct {
 func (v *visit) finishEnrol(f Factor, id string, answer url.Values, hold bool) (out enrolled, err error) {
 	if v.sess == nil {
 		return out, errNoSession
+	}
+	if err := v.tryEnrol(f); err != nil {
+		return out, err
 	}
 	var next saved
 	err = v.commit(func(t *txn) error {
@@ -179,6 +207,19 @@ func (v *visit) finishEnrol(f Factor, id string, answer url.Values, hold bool) (
 	return out, err
 }
 
+// tryEnrol counts an answer, if the factor takes so many only.
+func (v *visit) tryEnrol(f Factor) error {
+	if _, limited := f.(Restricted); !limited {
+		return nil
+	}
+	return v.commit(func(t *txn) error {
+		if _, _, err := v.enrolling(t); err != nil {
+			return err
+		}
+		return t.try(hashOf(v.token).String(), enrolPurpose, f.Name())
+	})
+}
+
 // judgeEnrolment asks the factor, and adds the credential to the account.
 func (v *visit) judgeEnrolment(t *txn, a *account, f Factor, id string, answer url.Values) (c Credential, replaced bool, err error) {
 	hash := hashOf(v.token).String()
@@ -186,11 +227,10 @@ func (v *visit) judgeEnrolment(t *txn, a *account, f Factor, id string, answer u
 	if err != nil {
 		return c, false, err
 	}
-	if id != "" && id != st.ID {
+	if id != "" && id != st.ID || len(st.State) == 0 { // nothing was begun yet
 		return c, false, errStepGone
 	}
-	u := v.gate.user(a, f.Name(), v.identity, v.call)
-	c, err = f.FinishEnrol(t.ctx, v.call, u, st.State, answer)
+	c, err = f.FinishEnrol(t.ctx, v.call, v.user(a, f), st.State, answer)
 	if err != nil {
 		return c, false, err
 	}
@@ -205,6 +245,9 @@ func (v *visit) judgeEnrolment(t *txn, a *account, f Factor, id string, answer u
 		return c, false, err
 	}
 	a.Credentials = append(a.Credentials, c)
+	if err := t.received(f, a.Subject); err != nil {
+		return c, false, err
+	}
 	if st.Replaces == "" { // a replacement has told so
 		e := v.event(EventEnrolled)
 		e.Factor, e.Label = c.Factor, c.Label

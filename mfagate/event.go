@@ -33,6 +33,7 @@ const (
 	EventRemoved      = "removed"
 	EventReplaced     = "replaced" // by a new one that was proved
 	EventDisabled     = "disabled"
+	EventCodeSent     = "code_sent" // by a message, to the address in Label
 	EventCodesMade    = "codes_made"
 	EventCodesViewed  = "codes_viewed"
 	EventCodesSaved   = "codes_saved"

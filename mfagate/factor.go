@@ -22,6 +22,24 @@ var (
 
 	// ErrReplayed reports a right answer that was used before.
 	ErrReplayed = fmt.Errorf("%w: already used", ErrRejected)
+
+	// ErrExpired reports an answer that was not looked at, since no code is
+	// waiting for one any more: it is too old, was used, was replaced by a newer
+	// one, or there were too many tries at it.
+	ErrExpired = fmt.Errorf("%w: no code is waiting for it", ErrRejected)
+)
+
+// What can be wrong with the address or number that a person gives.
+var (
+	// ErrAddress reports one that cannot be understood.
+	ErrAddress = errors.New("mfagate: address cannot be used")
+
+	// ErrBarred reports one to which nothing is sent here, such as a number in a
+	// country that the operator did not name.
+	ErrBarred = fmt.Errorf("%w: nothing is sent there", ErrAddress)
+
+	// ErrNoAddress reports that a person has none that could be used.
+	ErrNoAddress = errors.New("mfagate: no address of this user is known")
 )
 
 // A Factor is one way for a user to prove who they are, such as an
@@ -34,6 +52,13 @@ var (
 // same user, session and purpose. While the person mistypes, Finish may be
 // called several times with the same state; once it succeeded, never again.
 //
+// Begin is told the state of the conversation that is open, nil if there is none,
+// and what the person answered so far: a phone number, say, or that they want
+// another code. A factor that needs to be told nothing goes on with what is open:
+// it returns that state, so that a page that is opened twice shows the same
+// secret. Begin runs within a transaction that may be repeated: it must not send
+// anything itself, but return a [Delivery].
+//
 // Finish must return an error wrapping [ErrRejected] if the answer is wrong.
 // Any other error means that the factor could not tell, and is not counted
 // against the user.
@@ -44,15 +69,21 @@ type Factor interface {
 	// the JSON API, such as "totp". It must match [a-z0-9_]+ and never change.
 	Name() string
 
-	BeginEnrol(ctx context.Context, c Call, u User) (Step, error)
+	// BeginEnrol returns a Step without State as long as the person must tell
+	// more before there is anything to prove. It may return an error wrapping
+	// [ErrAddress] or [ErrNoAddress].
+	BeginEnrol(ctx context.Context, c Call, u User, prior []byte, answer url.Values) (Step, error)
 
 	// View returns what the enrolment page shows for a state that BeginEnrol
-	// made: the page can be asked for again, and shows the same secret.
+	// made: the page can be asked for again, and shows the same secret. The
+	// state is nil if BeginEnrol returned none.
 	View(ctx context.Context, c Call, u User, state []byte) (any, error)
 
 	FinishEnrol(ctx context.Context, c Call, u User, state []byte, answer url.Values) (Credential, error)
 
-	BeginVerify(ctx context.Context, c Call, u User) (Step, error)
+	// BeginVerify is called with a nil answer when the page is merely shown,
+	// which must send nothing: browsers fetch pages that nobody asked for.
+	BeginVerify(ctx context.Context, c Call, u User, prior []byte, answer url.Values) (Step, error)
 
 	// FinishVerify returns the credential that proved the user, with its Data
 	// as it must be from now on. The gate stores it in place of the one that
@@ -75,6 +106,15 @@ type Recovery interface {
 	Left(c Credential) (int, error)
 }
 
+// A Restricted factor is one that is easier to get around than others, such as
+// codes by text message (NIST SP 800-63B-4 section 3.2.9). The pages offer all
+// others first, and say why in the message "factor.NAME.risk". All factors that
+// send codes are of this kind.
+type Restricted interface {
+	Factor
+	Restricted()
+}
+
 // A Call tells a factor of the request on whose behalf it works.
 type Call struct {
 	Origin   string     // of the app, such as "https://app.example.com"; from configuration or the connection, never a forwarded header of a stranger
@@ -88,6 +128,31 @@ type Call struct {
 type Step struct {
 	State []byte // kept by the gate until Finish, sealed; may be nil
 	View  any    // given to the factor's page and, as JSON, to the API; may be nil
+
+	// Tries is how many answers Finish may be asked about; after that only a new
+	// Step helps. Zero sets no limit of its own.
+	Tries int
+
+	// Send, if not nil, is sent by the gate after the Step was stored, if the
+	// limits on sending allow it.
+	Send *Delivery
+}
+
+// A Delivery is a code that is to be brought to a person.
+type Delivery struct {
+	By     Sender
+	To     string // the address, as By takes it
+	Masked string // the address, as pages and events show it
+	Code   string
+	Life   time.Duration // of the code
+	Limits Limits
+}
+
+// Limits say how many codes a factor may send within a day. They must be positive.
+type Limits struct {
+	User    int // to one user; browsers that have proved a factor before have half as many on top
+	Address int // to one address or number, for all users together
+	All     int // to everybody
 }
 
 // A Credential is one thing that a user enrolled: a phone, a key, a list of

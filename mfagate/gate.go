@@ -174,10 +174,11 @@ func New(c Config) (*Gate, error) {
 		return nil, fmt.Errorf("mfagate: retention %s: want at least %s", c.Retention, leastRetention)
 	}
 	g := &Gate{
-		records: c.Records, factors: c.Factors, recovery: c.Recovery, pages: c.Pages,
+		records: c.Records, factors: slices.Clone(c.Factors), recovery: c.Recovery, pages: c.Pages,
 		issuer: c.Issuer, support: c.Support, onEvent: c.OnEvent, log: c.Logger,
 		retention: c.Retention,
 	}
+	slices.SortStableFunc(g.factors, weakerLast)
 	names := make(map[string]bool)
 	for _, f := range g.all() {
 		if !factorName.MatchString(f.Name()) || names[f.Name()] || f.Name() == FactorTrusted {
@@ -245,6 +246,19 @@ func (g *Gate) enrollable(name string) Factor {
 	return nil
 }
 
+// weakerLast orders factors as they are offered to people.
+func weakerLast(a, b Factor) int {
+	_, aWeaker := a.(Restricted)
+	_, bWeaker := b.(Restricted)
+	switch {
+	case aWeaker == bWeaker:
+		return 0
+	case aWeaker:
+		return 1
+	}
+	return -1
+}
+
 func (g *Gate) recoveryName() string {
 	if g.recovery == nil {
 		return ""
@@ -256,5 +270,11 @@ func (g *Gate) budget(factor string) budget {
 	if factor == g.recoveryName() {
 		return recoveryBudget
 	}
-	return codeBudget
+	n := 1
+	for _, f := range g.factors {
+		if _, sends := f.(Restricted); sends {
+			n++
+		}
+	}
+	return codeBudget.among(n)
 }

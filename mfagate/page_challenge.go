@@ -63,8 +63,12 @@ func (v *visit) challenge(a *account, method string, status int, cause pages.Tex
 		method = methods[0]
 	}
 	var view any
+	var resend time.Duration
 	if method != v.gate.recoveryName() {
-		if view, err = v.begin(v.gate.factor(method)); err != nil {
+		if view, err = v.begin(v.gate.factor(method), v.purpose(), nil); err != nil {
+			return err
+		}
+		if resend, err = v.resendWait(v.gate.factor(method)); err != nil {
 			return err
 		}
 	}
@@ -75,7 +79,7 @@ func (v *visit) challenge(a *account, method string, status int, cause pages.Tex
 	}
 	f := v.frame()
 	f.Error = cause
-	v.render(status, f, pages.Challenge{Method: method, Methods: methods, View: view, Purpose: v.purpose(), Wait: wait})
+	v.render(status, f, pages.Challenge{Method: method, Methods: methods, View: view, Purpose: v.purpose(), Wait: wait, Resend: resend})
 	return nil
 }
 
@@ -101,6 +105,9 @@ func (v *visit) postChallenge() error {
 		method = v.gate.factors[0].Name()
 	}
 	purpose := v.purpose()
+	if v.field("action") == "send" {
+		return v.postSend(method, purpose)
+	}
 	out, err := v.verify(answered{Method: method, Purpose: purpose, Values: v.r.PostForm, Hold: true})
 	switch {
 	case err != nil:
@@ -121,13 +128,33 @@ func (v *visit) postChallenge() error {
 	return nil
 }
 
+// postSend sends a code.
+func (v *visit) postSend(method, purpose string) error {
+	f := v.gate.enrollable(method)
+	if f == nil {
+		return v.challengeAgain(method, errMethod)
+	}
+	if _, err := v.begin(f, purpose, v.r.PostForm); err != nil {
+		return v.challengeAgain(method, err)
+	}
+	pairs := []string{"method", method}
+	if purpose == purposeSettings {
+		pairs = append(pairs, "purpose", purpose)
+	}
+	v.redirect(page("challenge", v.back(), pairs...))
+	return nil
+}
+
 // challengeAgain shows the page again after an answer that did not do.
 func (v *visit) challengeAgain(method string, cause error) error {
 	var locked *LockedError
 	var text pages.Text
 	var wait time.Duration
 	status := explain(cause).status
+	unsent, sending := v.sendFault(method, cause)
 	switch {
+	case sending:
+		text = unsent
 	case errors.As(cause, &locked):
 		wait = time.Until(locked.Until)
 		v.w.Header().Set("Retry-After", retryAfter(wait))
@@ -135,7 +162,7 @@ func (v *visit) challengeAgain(method string, cause error) error {
 	case errors.Is(cause, ErrRejected) && method == v.gate.recoveryName():
 		text = pages.Text{Key: "error.recovery_wrong"}
 	case errors.Is(cause, ErrRejected):
-		text = v.wrongAnswer(cause, "error.code_wrong")
+		text = v.wrongAnswer(method, cause, "error.code_wrong")
 	case errors.Is(cause, errMethod):
 		text = pages.Text{Key: "error.try_again"}
 	default:

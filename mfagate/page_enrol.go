@@ -3,6 +3,7 @@ package mfagate
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/mfagate/caddy-mfagate/pages"
 )
@@ -68,6 +69,8 @@ func enrolError(err error) pages.Text {
 		return pages.Text{Key: "error.network"}
 	case errors.Is(err, errStepGone):
 		return pages.Text{Key: "error.try_again"}
+	case errors.Is(err, ErrNoAddress):
+		return pages.Text{Key: "error.no_address"}
 	}
 	return pages.Text{}
 }
@@ -116,8 +119,7 @@ func (v *visit) getEnrol() error {
 	case err != nil:
 		return err
 	}
-	v.render(http.StatusOK, v.frame(), pages.Enrol{Factor: f.Name(), View: e.View, Further: !v.sess.Proved.IsZero()})
-	return nil
+	return v.enrolPage(f, e, http.StatusOK, pages.Text{})
 }
 
 // postEnrol begins an enrolment, or judges the answer to it.
@@ -127,7 +129,11 @@ func (v *visit) postEnrol() error {
 		return errNotFound
 	}
 	if _, ok := v.r.PostForm["code"]; !ok {
-		if err := v.beginEnrol(f, v.field("replace")); err != nil {
+		err := v.beginEnrol(f, enrolRequest{v.field("enrollment"), v.field("replace"), v.r.PostForm})
+		if text, ok := v.sendFault(f.Name(), err); ok {
+			return v.enrolAgain(f, err, text)
+		}
+		if err != nil {
 			return v.enrolFault(err)
 		}
 		v.redirect(page("enroll/"+f.Name(), v.back()))
@@ -136,7 +142,7 @@ func (v *visit) postEnrol() error {
 	out, err := v.finishEnrol(f, "", v.r.PostForm, true)
 	switch {
 	case errors.Is(err, ErrRejected):
-		return v.enrolAgain(f, err)
+		return v.enrolAgain(f, err, v.wrongAnswer(f.Name(), err, "error.code_wrong_enrol"))
 	case err != nil:
 		return v.enrolFault(err)
 	case out.Replaced:
@@ -159,23 +165,70 @@ func (v *visit) enrolFault(err error) error {
 	return err
 }
 
-// enrolAgain shows the same secret after a wrong answer, and what to check.
-func (v *visit) enrolAgain(f Factor, cause error) error {
+// enrolAgain shows where the enrolment stands, as before, and what went wrong.
+func (v *visit) enrolAgain(f Factor, cause error, text pages.Text) error {
 	e, err := v.openEnrolment(f)
 	if err != nil {
 		return v.enrolFault(err)
 	}
+	status := explain(cause).status
+	if errors.Is(cause, ErrRejected) {
+		status = http.StatusUnprocessableEntity
+	}
+	return v.enrolPage(f, e, status, text)
+}
+
+func (v *visit) enrolPage(f Factor, e enrolment, status int, cause pages.Text) error {
+	wait, err := v.resendWait(f)
+	if err != nil {
+		return err
+	}
 	frame := v.frame()
-	frame.Error = v.wrongAnswer(cause, "error.code_wrong_enrol")
-	v.render(http.StatusUnprocessableEntity, frame, pages.Enrol{Factor: f.Name(), View: e.View, Further: !v.sess.Proved.IsZero()})
+	frame.Error = cause
+	p := pages.Enrol{Factor: f.Name(), ID: e.ID, View: e.View, Further: !v.sess.Proved.IsZero(), Resend: wait}
+	if v.r.PostForm != nil {
+		p.Typed = cleanLine(v.field("to"), maxAddress)
+	}
+	v.render(status, frame, p)
 	return nil
 }
 
-// wrongAnswer says what was wrong with an answer: its shape, where the factor
-// says so, or what key says.
-func (v *visit) wrongAnswer(cause error, key string) pages.Text {
-	if errors.Is(cause, ErrShape) {
-		key = "error.code_shape"
+// sendFault says why a code was not sent, if that is what err is about, and when
+// to ask again.
+func (v *visit) sendFault(factor string, err error) (pages.Text, bool) {
+	locked, ok := errors.AsType[*LockedError](err)
+	switch {
+	case ok && locked.Limit != "":
+		wait := time.Until(locked.Until)
+		v.w.Header().Set("Retry-After", retryAfter(wait))
+		key := "error.sent_too_often"
+		if wait > lastResend {
+			key = "error.sent_enough"
+		}
+		return pages.Text{Key: key, Args: []any{roundUp(wait)}}, true
+	case errors.Is(err, errUnsent):
+		v.w.Header().Set("Retry-After", retryAfter(firstResend))
+		return pages.Text{Key: "error.unsent"}, true
+	case errors.Is(err, ErrBarred):
+		return pages.Text{Key: "factor." + factor + ".to_barred"}, true
+	case errors.Is(err, ErrAddress):
+		return pages.Text{Key: "factor." + factor + ".to_wrong"}, true
+	}
+	return pages.Text{}, false
+}
+
+// wrongAnswer says what was wrong with an answer: its shape or age, where the
+// factor says so, or else what key says, or the factor's own words for it.
+func (v *visit) wrongAnswer(factor string, cause error, key string) pages.Text {
+	own := "factor." + factor + ".wrong"
+	switch {
+	case errors.Is(cause, ErrShape):
+		key, own = "error.code_shape", "factor."+factor+".shape"
+	case errors.Is(cause, ErrExpired):
+		key, own = "error.code_expired", ""
+	}
+	if v.gate.pages.Has(own) {
+		key = own
 	}
 	return pages.Text{Key: key}
 }

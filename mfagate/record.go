@@ -29,6 +29,7 @@ const (
 	kindUserEvent = "userevent" // userevent/REALM/NAME/TIME-RANDOM: points to an event
 	kindOutbox    = "outbox"    // outbox/DUE-RANDOM: a notice
 	kindRequest   = "request"   // request/REALM/NAME: for a reset
+	kindSent      = "sent"      // sent/to/FACTOR/HASH, sent/all/FACTOR: counts of codes
 )
 
 // key joins the parts of a record's key. Each is escaped, so that no user name

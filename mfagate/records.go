@@ -32,6 +32,8 @@ type Records struct {
 	programs       programs
 	requests       allowance // of which administrators are told by a message
 
+	sending sync.Mutex // held by commits that send codes
+
 	// keyed serialises the commits of one user within this process, so that
 	// parallel requests wait for one another rather than run into conflicts.
 	// What is right does not depend on it.

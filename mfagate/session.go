@@ -36,6 +36,7 @@ type session struct {
 
 	Want  requirement `json:"want,omitzero"`   // what the last stopped request needed
 	Email string      `json:"email,omitempty"` // as the source told it then; it may not tell on our pages
+	Phone string      `json:"phone,omitempty"` // likewise
 }
 
 // A requirement is what a request that was stopped needs.

@@ -1,13 +1,12 @@
 package mfagate
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"net/http"
 	"time"
-
-	"github.com/mfagate/caddy-mfagate/storage"
 )
 
 // A visit is one request as the gate sees it: who it is from, as the source
@@ -108,8 +107,8 @@ func (v *visit) demand(want requirement) error {
 			next = *s
 		}
 		next.Want = want
-		if v.told && v.gate.outbox != nil {
-			next.Email = v.identity.Email
+		if v.told {
+			next.Email, next.Phone = v.identity.Email, v.identity.Phone
 		}
 		out, err = t.putSession(&next, v.token, false)
 		return err
@@ -167,6 +166,15 @@ func (v *visit) account() (*account, error) {
 	return t.account(v.Subject)
 }
 
+// user is what a factor is told of the visit's user.
+func (v *visit) user(a *account, f Factor) User {
+	id := v.identity
+	if v.sess != nil {
+		id.Email, id.Phone = cmp.Or(id.Email, v.sess.Email), cmp.Or(id.Phone, v.sess.Phone)
+	}
+	return v.gate.user(a, f.Name(), id, v.call)
+}
+
 // user is what a factor is told of the owner of an account.
 func (g *Gate) user(a *account, factor string, id Identity, c Call) User {
 	u := User{
@@ -214,48 +222,4 @@ func (v *visit) renewed(t *txn, s session, a *account) (saved, error) {
 	v.reach(t, s, a)
 	t.putAccount(a)
 	return out, nil
-}
-
-// step reads the state of a conversation.
-func (t *txn) step(hash string, purpose ...string) (*step, error) {
-	st := new(step)
-	err := t.getRecord(stepKey(hash, purpose...), st)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, errStepGone
-	}
-	return st, err
-}
-
-// A step is the gate's half of a conversation with a factor.
-type step struct {
-	versioned
-	ID       string `json:"id"`
-	State    []byte `json:"state"`
-	Replaces string `json:"replaces,omitempty"` // id of the credential that an enrolment takes the place of
-}
-
-// stepLife is how long a conversation may take.
-const stepLife = pendingLife
-
-// moveEnrolments takes what was begun along to the session's next token, so that a
-// proof in between loses no enrolment.
-func (v *visit) moveEnrolments(t *txn, next saved) error {
-	if v.token == "" {
-		return nil
-	}
-	for _, f := range v.gate.factors {
-		from := stepKey(hashOf(v.token).String(), enrolPurpose, f.Name())
-		b, err := t.get(from)
-		if errors.Is(err, storage.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		t.put(stepKey(next.hash(), enrolPurpose, f.Name()), b, t.now.Add(stepLife))
-		if err := t.remove(from); err != nil {
-			return err
-		}
-	}
-	return nil
 }

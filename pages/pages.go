@@ -55,6 +55,10 @@ type Enrol struct {
 	Factor  string
 	View    any
 	Further bool // the person has a factor already: no recovery codes follow
+
+	ID     string        // goes into the forms that go on with it as enrollment
+	Typed  string        // what the person gave as to in the form that is shown again
+	Resend time.Duration // until another code may be sent; zero means now
 }
 
 // Challenge asks for a proof. Posts code and method to /.mfa/challenge.
@@ -64,6 +68,7 @@ type Challenge struct {
 	View    any           // of Method's factor
 	Purpose string        // "sign_in" or "settings"
 	Wait    time.Duration // until the next try is allowed; zero means now
+	Resend  time.Duration // until another code may be sent; zero means now
 }
 
 // RecoveryCodes shows a set of codes. Posts saved, set and action ("download" or

@@ -9,12 +9,13 @@ import (
 	"net/http"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // shared are the templates that all pages use.
-var shared = []string{"layout", "parts"}
+var shared = []string{"layout", "parts", "sent_code"}
 
 // tried are the pages that New renders once, so that a template that cannot
 // work is found before the first person asks for it.
@@ -58,7 +59,7 @@ func (s *Set) compile(base *template.Template, files overlay, name string) error
 	if m := factorTemplate.FindStringSubmatch(name); m != nil {
 		page, part = m[2], m[1]
 	}
-	if path.Ext(name) != ".html" || page == "layout" || page == "parts" {
+	if path.Ext(name) != ".html" || slices.Contains(shared, page) {
 		return nil
 	}
 	t, err := base.Clone()

@@ -50,6 +50,29 @@ func (v *view) Of(factor, kind string, args ...any) string {
 	return v.T(key, args...)
 }
 
+// Risk says why a factor is weaker than others; empty if it is not.
+func (v *view) Risk(factor string) string {
+	key := "factor." + factor + ".risk"
+	if !v.set.Has(key) {
+		return ""
+	}
+	return v.T(key)
+}
+
+// Resend is how long another code must wait.
+func (v *view) Resend() time.Duration {
+	switch p := v.Page.(type) {
+	case Enrol:
+		return p.Resend
+	case Challenge:
+		return p.Resend
+	}
+	return 0
+}
+
+// ResendSeconds is the same in seconds, rounded up.
+func (v *view) ResendSeconds() int { return int((v.Resend() + time.Second - 1) / time.Second) }
+
 // Tag returns the language of the page.
 func (v *view) Tag() string { return v.lang.tag.String() }
 
@@ -138,6 +161,15 @@ func (v *view) Method(name string) string {
 	}
 	return v.Link("/.mfa/challenge", "method", name)
 }
+
+// An item is one of several things of a page, with the page around it.
+type item struct {
+	*view
+	Item any
+}
+
+// With returns the view with one thing of the page, for a template that needs both.
+func (v *view) With(thing any) item { return item{v, thing} }
 
 // Lines joins codes for a text field.
 func (v *view) Lines(lines []string) string { return strings.Join(lines, "\n") }

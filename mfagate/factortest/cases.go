@@ -37,7 +37,7 @@ func testEnrolThenVerify(t *testing.T, s *suite) {
 // testView asks for the page twice: a reload must not show another secret.
 func testView(t *testing.T, s *suite) {
 	u, c := user("alice"), s.next()
-	step := s.beginEnrol(t, c, u)
+	step := s.beginEnrol(t, c, u, s.device(t))
 	view, err := s.factor.View(t.Context(), s.next(), u, step.State)
 	if err != nil {
 		t.Fatalf("View: got error %v; want none", err)
@@ -52,9 +52,39 @@ func testView(t *testing.T, s *suite) {
 	}
 }
 
+// testGoesOn opens the page of an enrolment again: it must stay the one that counts.
+func testGoesOn(t *testing.T, s *suite) {
+	u, c, d := user("alice"), s.next(), s.device(t)
+	step := s.beginEnrol(t, c, u, d)
+	again, err := s.factor.BeginEnrol(t.Context(), c, u, step.State, url.Values{})
+	if err != nil {
+		t.Fatalf("BeginEnrol, again: got error %v; want none", err)
+	}
+	if !bytes.Equal(again.State, step.State) || again.Send != nil {
+		t.Error("got another conversation; want the one that is open, and nothing sent")
+	}
+}
+
+// testNothingSentUnasked shows the page of a challenge, as a browser does that
+// fetches pages in advance.
+func testNothingSentUnasked(t *testing.T, s *suite) {
+	u := user("alice")
+	d, _ := s.enrol(t, &u)
+	open := s.beginVerify(t, s.next(), u, d)
+	for _, prior := range [][]byte{nil, open.State} {
+		step, err := s.factor.BeginVerify(t.Context(), s.next(), u, prior, nil)
+		if err != nil {
+			t.Fatalf("BeginVerify: got error %v; want none", err)
+		}
+		if step.Send != nil {
+			t.Error("got something sent; want nothing")
+		}
+	}
+}
+
 func testWrongAtEnrolment(t *testing.T, s *suite) {
 	u, c, d := user("alice"), s.next(), s.device(t)
-	step := s.beginEnrol(t, c, u)
+	step := s.beginEnrol(t, c, u, d)
 	answer := d.Enrol(t, c, step.View)
 	_, err := s.factor.FinishEnrol(t.Context(), c, u, step.State, d.Wrong(t, answer))
 	wantRejected(t, "wrong answer", err)
@@ -67,7 +97,7 @@ func testWrongAtVerification(t *testing.T, s *suite) {
 	u := user("alice")
 	d, _ := s.enrol(t, &u)
 	c := s.next()
-	step := s.beginVerify(t, c, u)
+	step := s.beginVerify(t, c, u, d)
 	answer := d.Prove(t, c, step.View)
 	_, err := s.finish(t, c, u, step, d.Wrong(t, answer))
 	wantRejected(t, "wrong answer", err)
@@ -104,13 +134,13 @@ func testFields(t *testing.T, s *suite) {
 	u := user("alice")
 	d, _ := s.enrol(t, &u)
 	c := s.next()
-	step := s.beginVerify(t, c, u)
+	step := s.beginVerify(t, c, u, d)
 	for name, answer := range spoiled(d.Prove(t, c, step.View)) {
 		_, err := s.finish(t, c, u, step, answer)
 		wantRejected(t, "verification, "+name, err)
 	}
 	d, c = s.device(t), s.next()
-	step = s.beginEnrol(t, c, u)
+	step = s.beginEnrol(t, c, u, d)
 	for name, answer := range spoiled(d.Enrol(t, c, step.View)) {
 		_, err := s.factor.FinishEnrol(t.Context(), c, u, step.State, answer)
 		wantRejected(t, "enrolment, "+name, err)
@@ -121,7 +151,7 @@ func testFields(t *testing.T, s *suite) {
 // never does; if it ever did, alice's device must not become bob's.
 func testStateOfAnotherUser(t *testing.T, s *suite) {
 	alice, bob, c, d := user("alice"), user("bob"), s.next(), s.device(t)
-	step := s.beginEnrol(t, c, alice)
+	step := s.beginEnrol(t, c, alice, d)
 	answer := d.Enrol(t, c, step.View)
 	if _, err := s.factor.FinishEnrol(t.Context(), c, bob, step.State, answer); err == nil {
 		t.Error("got no error; want one")
@@ -133,18 +163,18 @@ func testStateOfAnotherUser(t *testing.T, s *suite) {
 
 func testAnswerOfAnotherUser(t *testing.T, s *suite) {
 	alice, bob := user("alice"), user("bob")
-	s.enrol(t, &alice)
+	hers, _ := s.enrol(t, &alice)
 	d, _ := s.enrol(t, &bob)
 	c := s.next()
-	step := s.beginVerify(t, c, bob)
+	step := s.beginVerify(t, c, bob, d)
 	answer := d.Prove(t, c, step.View)
-	_, err := s.finish(t, c, alice, s.beginVerify(t, c, alice), answer)
+	_, err := s.finish(t, c, alice, s.beginVerify(t, c, alice, hers), answer)
 	wantRejected(t, "bob's answer for alice", err)
 }
 
 func testBrokenState(t *testing.T, s *suite) {
 	u, c, d := user("alice"), s.next(), s.device(t)
-	step := s.beginEnrol(t, c, u)
+	step := s.beginEnrol(t, c, u, d)
 	answer := d.Enrol(t, c, step.View)
 	for _, state := range [][]byte{nil, {}, []byte("null"), []byte("{}"), step.State[:len(step.State)/2]} {
 		_, err := s.factor.FinishEnrol(t.Context(), c, u, state, answer)
@@ -158,17 +188,17 @@ func testSingleUse(t *testing.T, s *suite) {
 	u := user("alice")
 	d, _ := s.enrol(t, &u)
 	_, answer := s.verify(t, &u, d)
-	_, err := s.finish(t, s.call, u, s.beginVerify(t, s.call, u), answer)
+	_, err := s.finish(t, s.call, u, s.beginVerify(t, s.call, u, d), answer)
 	wantRejected(t, "same answer, at the same time", err)
 	c := s.next()
-	_, err = s.finish(t, c, u, s.beginVerify(t, c, u), answer)
+	_, err = s.finish(t, c, u, s.beginVerify(t, c, u, d), answer)
 	wantRejected(t, "same answer, later", err)
 }
 
 func testEnrolmentAnswerDoesNotVerify(t *testing.T, s *suite) {
 	u := user("alice")
-	_, answer := s.enrol(t, &u)
-	_, err := s.finish(t, s.call, u, s.beginVerify(t, s.call, u), answer)
+	d, answer := s.enrol(t, &u)
+	_, err := s.finish(t, s.call, u, s.beginVerify(t, s.call, u, d), answer)
 	wantRejected(t, "answer of the enrolment", err)
 }
 
@@ -188,7 +218,7 @@ func testNothingEnrolled(t *testing.T, s *suite) {
 	alice, bob := user("alice"), user("bob")
 	d, _ := s.enrol(t, &alice)
 	c := s.next()
-	step := s.beginVerify(t, c, alice)
+	step := s.beginVerify(t, c, alice, d)
 	answer := d.Prove(t, c, step.View)
 	if _, err := s.finish(t, c, bob, step, answer); err == nil {
 		t.Error("user without credentials: got no error; want one")
@@ -206,7 +236,7 @@ func testBrokenData(t *testing.T, s *suite) {
 	u := user("alice")
 	d, _ := s.enrol(t, &u)
 	c := s.next()
-	step := s.beginVerify(t, c, u)
+	step := s.beginVerify(t, c, u, d)
 	answer := d.Prove(t, c, step.View)
 	good := u.Credentials[0]
 	for _, data := range [][]byte{nil, []byte("null"), []byte("{}"), good.Data[:len(good.Data)/2]} {
@@ -228,7 +258,7 @@ func testNoSharedMemory(t *testing.T, s *suite) {
 	u := user("alice")
 	d, _ := s.enrol(t, &u)
 	c := s.next()
-	step := s.beginVerify(t, c, u)
+	step := s.beginVerify(t, c, u, d)
 	answer := d.Prove(t, c, step.View)
 	before := stored(t, u.Credentials[0])
 	got, err := s.finish(t, c, u, step, answer)
@@ -253,7 +283,7 @@ func testConcurrent(t *testing.T, s *suite) {
 	u := user("alice")
 	d, _ := s.enrol(t, &u)
 	c := s.next()
-	step := s.beginVerify(t, c, u)
+	step := s.beginVerify(t, c, u, d)
 	answer := d.Prove(t, c, step.View)
 	var wg sync.WaitGroup
 	for range 8 {
@@ -261,7 +291,7 @@ func testConcurrent(t *testing.T, s *suite) {
 			if _, err := s.finish(t, c, u, step, answer); err != nil {
 				t.Errorf("FinishVerify: got error %v; want none", err)
 			}
-			if _, err := s.factor.BeginEnrol(t.Context(), c, u); err != nil {
+			if _, err := s.factor.BeginEnrol(t.Context(), c, u, nil, s.told(d, "")); err != nil {
 				t.Errorf("BeginEnrol: got error %v; want none", err)
 			}
 		})

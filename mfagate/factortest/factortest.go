@@ -26,6 +26,18 @@ type Device interface {
 	Wrong(t testing.TB, answer url.Values) url.Values
 }
 
+// A Receiver is a Device to which messages are sent, such as a phone.
+type Receiver interface {
+	Device
+
+	// Tell returns what the person tells before an enrolment, such as a number,
+	// or, given the id of their credential, before a verification.
+	Tell(id string) url.Values
+
+	// Receive is told what the factor wants to be sent.
+	Receive(mfagate.Delivery)
+}
+
 // Run runs the suite over f. It calls device for each device that a test needs.
 // Time passes only in [mfagate.Call]: each conversation is a minute and a half
 // after the one before.
@@ -38,6 +50,8 @@ func Run(t *testing.T, f mfagate.Factor, device func(testing.TB) Device) {
 		{"Name", testName},
 		{"EnrolThenVerify", testEnrolThenVerify},
 		{"View", testView},
+		{"GoesOn", testGoesOn},
+		{"NothingSentUnasked", testNothingSentUnasked},
 		{"WrongAtEnrolment", testWrongAtEnrolment},
 		{"WrongAtVerification", testWrongAtVerification},
 		{"Fields", testFields},

@@ -18,11 +18,11 @@ type suite struct {
 	factor mfagate.Factor
 	device func(testing.TB) Device
 	call   mfagate.Call
-	ids    int
+	ids    map[Device]string // of the credentials that were enrolled
 }
 
 func newSuite(f mfagate.Factor, device func(testing.TB) Device) *suite {
-	return &suite{factor: f, device: device, call: mfagate.Call{
+	return &suite{factor: f, device: device, ids: make(map[Device]string), call: mfagate.Call{
 		Origin:   "https://app.example.com",
 		Host:     "app.example.com",
 		Language: "en",
@@ -47,20 +47,44 @@ func user(name string) mfagate.User {
 	}
 }
 
-func (s *suite) beginEnrol(t *testing.T, c mfagate.Call, u mfagate.User) mfagate.Step {
+func (s *suite) beginEnrol(t *testing.T, c mfagate.Call, u mfagate.User, d Device) mfagate.Step {
 	t.Helper()
-	step, err := s.factor.BeginEnrol(t.Context(), c, u)
+	step, err := s.factor.BeginEnrol(t.Context(), c, u, nil, s.told(d, ""))
 	if err != nil {
 		t.Fatalf("BeginEnrol: got error %v; want none", err)
 	}
-	return step
+	return s.sent(t, step, d)
 }
 
-func (s *suite) beginVerify(t *testing.T, c mfagate.Call, u mfagate.User) mfagate.Step {
+func (s *suite) beginVerify(t *testing.T, c mfagate.Call, u mfagate.User, d Device) mfagate.Step {
 	t.Helper()
-	step, err := s.factor.BeginVerify(t.Context(), c, u)
+	step, err := s.factor.BeginVerify(t.Context(), c, u, nil, s.told(d, s.ids[d]))
 	if err != nil {
 		t.Fatalf("BeginVerify: got error %v; want none", err)
+	}
+	return s.sent(t, step, d)
+}
+
+// told is what the person with a device tells before a conversation.
+func (s *suite) told(d Device, id string) url.Values {
+	if r, ok := d.(Receiver); ok {
+		return r.Tell(id)
+	}
+	return url.Values{}
+}
+
+// sent brings a code that a factor sends to the device.
+func (s *suite) sent(t *testing.T, step mfagate.Step, d Device) mfagate.Step {
+	t.Helper()
+	r, ok := d.(Receiver)
+	if ok != (step.Send != nil) {
+		t.Fatalf("got something sent: %v; want %v", step.Send != nil, ok)
+	}
+	if ok {
+		if _, restricted := s.factor.(mfagate.Restricted); !restricted {
+			t.Error("got a factor that sends codes and is not Restricted; want it to be")
+		}
+		r.Receive(*step.Send)
 	}
 	return step
 }
@@ -69,15 +93,15 @@ func (s *suite) beginVerify(t *testing.T, c mfagate.Call, u mfagate.User) mfagat
 func (s *suite) enrol(t *testing.T, u *mfagate.User) (Device, url.Values) {
 	t.Helper()
 	d, c := s.device(t), s.next()
-	step := s.beginEnrol(t, c, *u)
+	step := s.beginEnrol(t, c, *u, d)
 	answer := d.Enrol(t, c, step.View)
 	cred, err := s.factor.FinishEnrol(t.Context(), c, *u, step.State, answer)
 	if err != nil {
 		t.Fatalf("FinishEnrol with the right answer: got error %v; want none", err)
 	}
 	s.checkNew(t, c, cred)
-	s.ids++
-	cred.ID = fmt.Sprintf("credential-%d", s.ids)
+	cred.ID = fmt.Sprintf("credential-%d", len(s.ids)+1)
+	s.ids[d] = cred.ID
 	u.Credentials = append(u.Credentials, stored(t, cred))
 	return d, answer
 }
@@ -130,7 +154,7 @@ func (s *suite) finish(t *testing.T, c mfagate.Call, u mfagate.User, step mfagat
 func (s *suite) verify(t *testing.T, u *mfagate.User, d Device) (mfagate.Credential, url.Values) {
 	t.Helper()
 	c := s.next()
-	step := s.beginVerify(t, c, *u)
+	step := s.beginVerify(t, c, *u, d)
 	answer := d.Prove(t, c, step.View)
 	cred, err := s.finish(t, c, *u, step, answer)
 	if err != nil {

@@ -98,7 +98,7 @@ func (Factor) Reveal(c mfagate.Credential) ([]string, error) {
 }
 
 // BeginEnrol returns an error: the gate calls Issue.
-func (Factor) BeginEnrol(context.Context, mfagate.Call, mfagate.User) (mfagate.Step, error) {
+func (Factor) BeginEnrol(context.Context, mfagate.Call, mfagate.User, []byte, url.Values) (mfagate.Step, error) {
 	return mfagate.Step{}, errGate
 }
 
@@ -113,7 +113,7 @@ func (Factor) FinishEnrol(context.Context, mfagate.Call, mfagate.User, []byte, u
 }
 
 // BeginVerify has nothing to prepare.
-func (Factor) BeginVerify(context.Context, mfagate.Call, mfagate.User) (mfagate.Step, error) {
+func (Factor) BeginVerify(context.Context, mfagate.Call, mfagate.User, []byte, url.Values) (mfagate.Step, error) {
 	return mfagate.Step{}, nil
 }
 

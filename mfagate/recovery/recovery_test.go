@@ -255,7 +255,7 @@ func TestNothingIssued(t *testing.T) {
 	_, err := types(f, u, codes[0])
 	wantError(t, "another factor's credential", err, mfagate.ErrRejected)
 	for _, begin := range []func() error{
-		func() error { _, err := f.BeginEnrol(t.Context(), call, u); return err },
+		func() error { _, err := f.BeginEnrol(t.Context(), call, u, nil, nil); return err },
 		func() error { _, err := f.View(t.Context(), call, u, nil); return err },
 		func() error { _, err := f.FinishEnrol(t.Context(), call, u, nil, nil); return err },
 	} {
@@ -263,7 +263,7 @@ func TestNothingIssued(t *testing.T) {
 			t.Errorf("got error %v; want one that says that the gate issues codes", err)
 		}
 	}
-	if _, err := f.BeginVerify(t.Context(), call, u); err != nil {
+	if _, err := f.BeginVerify(t.Context(), call, u, nil, nil); err != nil {
 		t.Errorf("BeginVerify: got error %v; want none", err)
 	}
 }

@@ -81,7 +81,7 @@ func BenchmarkFinishVerify(b *testing.B) {
 func BenchmarkBeginEnrol(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := (totp.Factor{}).BeginEnrol(b.Context(), mfagate.Call{Now: start}, alice()); err != nil {
+		if _, err := (totp.Factor{}).BeginEnrol(b.Context(), mfagate.Call{Now: start}, alice(), nil, nil); err != nil {
 			b.Fatalf("got error %v; want none", err)
 		}
 	}

@@ -49,7 +49,7 @@ func (p *person) enrol(label string) {
 
 func (p *person) tryEnrol(label string) error {
 	p.t.Helper()
-	step, err := p.factor.BeginEnrol(p.t.Context(), p.call(), p.user)
+	step, err := p.factor.BeginEnrol(p.t.Context(), p.call(), p.user, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func TestValidate(t *testing.T) {
 		if f.Validate() == nil {
 			t.Errorf("%s: got no error; want one", name)
 		}
-		if _, err := f.BeginEnrol(t.Context(), mfagate.Call{Now: start}, alice()); err == nil {
+		if _, err := f.BeginEnrol(t.Context(), mfagate.Call{Now: start}, alice(), nil, nil); err == nil {
 			t.Errorf("%s: got BeginEnrol without error; want one", name)
 		}
 	}
@@ -190,7 +190,7 @@ func TestValidate(t *testing.T) {
 // TestJSONOfView keeps to the fields of the API.
 func TestJSONOfView(t *testing.T) {
 	p := &person{t: t, user: alice(), now: start}
-	s, err := p.factor.BeginEnrol(t.Context(), p.call(), p.user)
+	s, err := p.factor.BeginEnrol(t.Context(), p.call(), p.user, nil, nil)
 	if err != nil {
 		t.Fatalf("BeginEnrol: got error %v; want none", err)
 	}
@@ -223,7 +223,7 @@ func TestJSONOfView(t *testing.T) {
 func TestSeedsDiffer(t *testing.T) {
 	seen := map[string]bool{}
 	for range 100 {
-		s, err := totp.Factor{}.BeginEnrol(t.Context(), mfagate.Call{Now: start}, alice())
+		s, err := totp.Factor{}.BeginEnrol(t.Context(), mfagate.Call{Now: start}, alice(), nil, nil)
 		if err != nil {
 			t.Fatalf("BeginEnrol: got error %v; want none", err)
 		}

@@ -68,8 +68,13 @@ func (f Factor) Validate() error {
 func (Factor) Name() string { return Name }
 
 // BeginEnrol makes a seed of 160 bits, as RFC 4226 section 4 (R6) recommends.
-// The seed is in Step.State; Step.View is a [View].
-func (f Factor) BeginEnrol(ctx context.Context, c mfagate.Call, u mfagate.User) (mfagate.Step, error) {
+// The seed is in Step.State; Step.View is a [View]. An enrolment that is open goes
+// on with its seed.
+func (f Factor) BeginEnrol(ctx context.Context, c mfagate.Call, u mfagate.User, prior []byte, _ url.Values) (mfagate.Step, error) {
+	if prior != nil {
+		view, err := f.View(ctx, c, u, prior)
+		return mfagate.Step{State: prior, View: view}, err
+	}
 	if err := f.Validate(); err != nil {
 		return mfagate.Step{}, err
 	}
@@ -133,6 +138,6 @@ func (f Factor) FinishEnrol(_ context.Context, c mfagate.Call, u mfagate.User, s
 }
 
 // BeginVerify has nothing to prepare: the device makes its codes unasked.
-func (Factor) BeginVerify(context.Context, mfagate.Call, mfagate.User) (mfagate.Step, error) {
+func (Factor) BeginVerify(context.Context, mfagate.Call, mfagate.User, []byte, url.Values) (mfagate.Step, error) {
 	return mfagate.Step{}, nil
 }

@@ -12,7 +12,7 @@ import (
 func view(t testing.TB, issuer, account string) totp.View {
 	t.Helper()
 	u := mfagate.User{Subject: mfagate.Subject{Realm: "default", Name: account}, Issuer: issuer}
-	s, err := totp.Factor{}.BeginEnrol(t.Context(), mfagate.Call{Now: start}, u)
+	s, err := totp.Factor{}.BeginEnrol(t.Context(), mfagate.Call{Now: start}, u, nil, nil)
 	if err != nil {
 		t.Fatalf("BeginEnrol for issuer %q, account %q: got error %v; want none", issuer, account, err)
 	}
@@ -80,7 +80,7 @@ func FuzzURL(f *testing.F) {
 	f.Add("Größe/&%#", "\xff\u202e+ ;=")
 	f.Fuzz(func(t *testing.T, issuer, account string) {
 		u := mfagate.User{Subject: mfagate.Subject{Realm: "default", Name: account}, Issuer: issuer}
-		s, err := totp.Factor{}.BeginEnrol(t.Context(), mfagate.Call{Now: start}, u)
+		s, err := totp.Factor{}.BeginEnrol(t.Context(), mfagate.Call{Now: start}, u, nil, nil)
 		if err != nil {
 			if isWord(issuer) && isWord(account) {
 				t.Fatalf("issuer %q, account %q: got error %v; want none", issuer, account, err)
