@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -84,7 +85,8 @@ func (a *App) nameOf(p SenderProvider) string {
 	return ""
 }
 
-// Notify says that people are told by e-mail what happened to their account.
+// Notify says that people are told what happened to their account: by e-mail and, where
+// no mail can tell them, on the pages after their next sign-in.
 type Notify struct {
 	// The address of users whose first factor tells none, with {user} for their
 	// name. Default: these are told nothing.
@@ -111,10 +113,16 @@ func (a *App) loadSenders(ctx caddy.Context) error {
 	if a.Notify == nil {
 		return nil
 	}
-	if _, err := a.provider(a.Notify.Sender, ReachEmail); err != nil {
+	if _, err := a.provider(a.Notify.Sender, ReachEmail); err != nil && !a.onPageOnly() {
 		return fmt.Errorf("notify: %w", err)
 	}
 	return a.Notify.validate()
+}
+
+// onPageOnly tells whether notices are told on the pages only: nothing reaches e-mail
+// addresses, and nothing says that it should.
+func (a *App) onPageOnly() bool {
+	return *a.Notify == (Notify{}) && !slices.ContainsFunc(slices.Collect(maps.Values(a.senders)), func(p SenderProvider) bool { return reach(p) == ReachEmail })
 }
 
 // notifyBy makes c send notices, if they are on.
@@ -122,7 +130,10 @@ func (a *App) notifyBy(c *mfagate.Config) (err error) {
 	if a.Notify == nil {
 		return nil
 	}
-	c.NotifyAddress = a.Notify.Address
+	c.NotifyAddress, c.NotifyOnPage = a.Notify.Address, true
+	if a.onPageOnly() {
+		return nil
+	}
 	c.Notify, err = a.sender(a.Notify.Sender, ReachEmail)
 	return err
 }
@@ -145,6 +156,9 @@ func (a *App) endWithConfig(g *mfagate.Gate) { context.AfterFunc(a.ctx, g.Close)
 func (a *App) logUnnotified() {
 	if _, err := a.provider("smtp", ReachEmail); a.Notify == nil && err == nil {
 		a.logger.Warn("there is a sender, and nothing is sent; to tell people what happens to their account write: notify")
+	}
+	if a.Notify != nil && a.onPageOnly() {
+		a.logger.Info("notices are told on the pages after the next sign-in, and not by e-mail, since there is no sender; to mail them write: sender smtp")
 	}
 	if a.Notify == nil && a.Profile == profileNIST {
 		a.logger.Warn("nobody is told when a recovery code is used or a factor is reset, as SP 800-63B section 4.2.3 wants; write: notify")

@@ -43,6 +43,11 @@ type Config struct {
 	// background: see [Gate.Close].
 	Notify Sender
 
+	// NotifyOnPage makes notices also without Notify: those that no message can
+	// bring are told on the pages after the next sign-in. With Notify this is so
+	// in any case.
+	NotifyOnPage bool
+
 	// NotifyAddress is a template of the addresses of users whose source tells
 	// none, such as "{user}@example.com"; see [ValidateAddress]. Empty means
 	// that these are told nothing.
@@ -157,7 +162,9 @@ type Gate struct {
 	issuer   string
 	support  pages.Support
 	onEvent  func(context.Context, Event)
-	outbox   *outbox // nil without notices
+	outbox   *outbox // nil if no notices are sent
+	notices  bool    // are made
+	template string  // of addresses of users whose source told none; empty means none
 	log      *slog.Logger
 
 	retention time.Duration // zero: the usual
@@ -203,8 +210,9 @@ func New(c Config) (*Gate, error) {
 			return nil, err
 		}
 	}
+	g.notices, g.template = c.NotifyOnPage || c.Notify != nil, c.NotifyAddress
 	if c.Notify != nil {
-		g.startOutbox(c.Notify, c.NotifyAddress)
+		g.startOutbox(c.Notify)
 	}
 	return g, nil
 }

@@ -2,6 +2,7 @@ package mfagate
 
 import (
 	"cmp"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -72,11 +73,12 @@ type outgoing struct {
 	About    string    `json:"about,omitempty"` // the user whom an administrator is told of
 	Due      time.Time `json:"due,omitzero"`    // when what was requested takes effect at the earliest
 	Tries    int       `json:"tries,omitempty"`
+	OnPage   bool      `json:"on_page,omitempty"` // a try failed, so the pages tell it
 }
 
 // noticed returns f with the notices of its events in the same commit.
 func (g *Gate) noticed(f func(*txn) error) func(*txn) error {
-	if g.outbox == nil {
+	if !g.notices {
 		return f
 	}
 	return func(t *txn) error {
@@ -96,8 +98,8 @@ func (g *Gate) noticed(f func(*txn) error) func(*txn) error {
 	}
 }
 
-// addNotice adds the notice of an event, if there is one and an address to send
-// it to. The one that the user had until now is told too (an address is changed
+// addNotice adds the notice of an event, if there is one: for the outbox, or without
+// an address to send it to for the next sign-in. The one that the user had until now is told too (an address is changed
 // to keep its owner from being told).
 func (g *Gate) addNotice(t *txn, e Event) error {
 	kind := g.noticeKind(e)
@@ -108,8 +110,11 @@ func (g *Gate) addNotice(t *txn, e Event) error {
 	if err != nil {
 		return err
 	}
-	to := g.outbox.addresses(a, t.former)
-	if len(to) == 0 || !t.mayTell(a, kind) || kind == EventAddressChanged && !t.mayChange(a, to) {
+	to := g.addresses(a, t.former)
+	if _, err := t.get(accountKey(e.Subject)); err != nil && len(to) == 0 {
+		return nil //nolint:nilerr // nobody who could sign in: nothing is stored for strangers
+	}
+	if !t.mayTell(a, kind) || kind == EventAddressChanged && !t.mayChange(a, to) {
 		return nil
 	}
 	n := outgoing{
@@ -121,6 +126,10 @@ func (g *Gate) addNotice(t *txn, e Event) error {
 	}
 	if n.Due, err = t.dueBy(e); err != nil {
 		return err
+	}
+	if len(to) == 0 {
+		n.ID = rand.Text()
+		t.miss(a, n)
 	}
 	for _, n.To = range to {
 		t.putNotice(n, t.now)
@@ -163,7 +172,7 @@ func (v *visit) reach(t *txn, s session, a *account) {
 	if !ok || strings.EqualFold(email, a.Email) {
 		return
 	}
-	if to := v.gate.outbox.addresses(a, ""); len(to) > 0 && !strings.EqualFold(to[0], email) && t.read[accountKey(a.Subject)].Version != 0 {
+	if to := v.gate.addresses(a, ""); len(to) > 0 && !strings.EqualFold(to[0], email) && t.read[accountKey(a.Subject)].Version != 0 {
 		t.former = to[0]
 		t.event(v.event(EventAddressChanged))
 	}

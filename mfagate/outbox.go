@@ -30,11 +30,10 @@ const (
 // while sending leaves the lease to run out: then it is sent again, since twice is
 // better than never.
 type outbox struct {
-	gate     *Gate
-	sender   Sender
-	template string // of addresses of users whose source told none; empty means none
-	more     chan struct{}
-	stop     context.CancelFunc
+	gate   *Gate
+	sender Sender
+	more   chan struct{}
+	stop   context.CancelFunc
 }
 
 const dueLayout = "20060102T150405.000000000"
@@ -72,8 +71,8 @@ func (t *txn) moveNotice(from string, n outgoing, due time.Time) (to string, err
 }
 
 // startOutbox begins to send. It ends with stop, or when the records are closed.
-func (g *Gate) startOutbox(s Sender, template string) {
-	o := &outbox{gate: g, sender: s, template: template, more: make(chan struct{}, 1)}
+func (g *Gate) startOutbox(s Sender) {
+	o := &outbox{gate: g, sender: s, more: make(chan struct{}, 1)}
 	var ctx context.Context
 	ctx, o.stop = context.WithCancel(g.records.open)
 	g.outbox = o
@@ -82,10 +81,13 @@ func (g *Gate) startOutbox(s Sender, template string) {
 
 // addresses are those of the owner of an account: the one that the source told, or
 // else that of the template, and the one that was replaced just now.
-func (o *outbox) addresses(a *account, former string) (to []string) {
+func (g *Gate) addresses(a *account, former string) (to []string) {
+	if g.outbox == nil {
+		return nil
+	}
 	email, ok := address(a.Email)
-	if !ok && o.template != "" {
-		email, ok = address(strings.Replace(o.template, userInAddress, a.Name, 1))
+	if !ok && g.template != "" {
+		email, ok = address(strings.Replace(g.template, userInAddress, a.Name, 1))
 	}
 	if ok {
 		to = append(to, email)
@@ -207,9 +209,13 @@ func (o *outbox) settle(ctx context.Context, leased string, n outgoing, cause er
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxCommit)
 	defer cancel()
 	g := o.gate
-	t, err := g.commit(ctx, func(t *txn) error {
+	t, err := g.commitOf(ctx, n.Subject, func(t *txn) error {
 		if _, err := t.get(leased); err != nil {
 			return err // the lease ran out, and another process has it now
+		}
+		n := n
+		if err := t.deliver(&n, cause != nil); err != nil {
+			return err
 		}
 		wait := retryAfterTry(n.Tries)
 		if cause != nil && !errors.Is(cause, ErrUndeliverable) && t.now.Add(wait).Before(n.Time.Add(giveUpAfter)) {

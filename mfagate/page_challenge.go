@@ -122,6 +122,8 @@ func (v *visit) postChallenge() error {
 		v.redirect(page("", "", "notice", "confirmed"))
 	case out.Recovery && purpose == purposeSignIn:
 		v.redirect(page("", v.back(), "notice", "passed_recovery"))
+	case purpose == purposeSignIn:
+		v.redirect(v.onward(orRoot(v.back())))
 	default:
 		v.redirect(orRoot(v.back()))
 	}

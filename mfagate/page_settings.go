@@ -68,6 +68,7 @@ func (v *visit) security(status int, cause pages.Text) error {
 	if p.Request, err = v.hasRequest(v.Subject); err != nil {
 		return err
 	}
+	p.Missed = v.shownMissed(a)
 	v.listCredentials(a, &p)
 	f := v.frame()
 	f.Error = cause
@@ -211,7 +212,7 @@ func (v *visit) postCodes() error {
 		return err
 	}
 	if first {
-		v.redirect(v.home("enrolled"))
+		v.redirect(v.onward(v.home("enrolled")))
 	} else {
 		v.redirect(v.home("codes_made"))
 	}

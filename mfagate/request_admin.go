@@ -195,7 +195,7 @@ func (v *visit) tellAdmins(t *txn, q *resetRequest) error {
 			Subject: a.Subject, Kind: noticeRequest, Time: t.now, Language: a.Language,
 			App: q.App, Remote: q.Remote, About: q.Name, Due: q.Due,
 		}
-		for _, n.To = range v.gate.outbox.addresses(a, "") {
+		for _, n.To = range v.gate.addresses(a, "") {
 			t.putNotice(n, t.now)
 		}
 		told++

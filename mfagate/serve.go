@@ -39,6 +39,7 @@ var routes = map[string]route{
 	"help":           {"GET": (*visit).getHelp, "POST": (*visit).postHelp},
 	"reset-request":  {"GET": (*visit).getRequest, "POST": (*visit).postRequest},
 	"disable":        {"GET": (*visit).getDisable, "POST": (*visit).postDisable},
+	"notices":        {"GET": (*visit).getMissed, "POST": (*visit).postMissed},
 	"sign-out":       {"GET": (*visit).getSignOut, "POST": (*visit).postSignOut},
 	"admin":          {"GET": (*visit).getAdmin},
 	"admin/":         {"GET": (*visit).getUsers},

@@ -94,8 +94,16 @@ type Security struct {
 	Optional    bool       // it can be switched off
 	Admin       bool       // the person may look after others
 	Request     bool       // somebody has asked to reset the factors
+	Missed      Missed     // nothing in it: all was told
 	Proved      bool       // a proof for settings is fresh, so that forms need no detour
 	Continue    string     // local path back to the app
+}
+
+// Missed tells what happened to the account and no message could tell, the latest
+// first; the texts notice_mail.KIND.subject name it. Posts seen to /.mfa/notices.
+type Missed struct {
+	Notices []Activity
+	Last    string // names the latest, so that nobody dismisses what they have not seen
 }
 
 // A Credential is one line of the security page.
@@ -161,6 +169,7 @@ func (Enrol) template() string         { return "enrol" }
 func (Challenge) template() string     { return "challenge" }
 func (RecoveryCodes) template() string { return "recovery_codes" }
 func (Security) template() string      { return "security" }
+func (Missed) template() string        { return "missed" }
 func (SignOut) template() string       { return "sign_out" }
 func (Help) template() string          { return "help" }
 func (OwnRequest) template() string    { return "reset_request" }

@@ -24,6 +24,7 @@ var tried = []Page{
 	Challenge{Method: "totp", Methods: []string{"totp", "recovery"}}, Challenge{Method: "recovery", Wait: 1},
 	RecoveryCodes{Codes: []string{"0"}, First: true}, RecoveryCodes{},
 	Security{Credentials: []Credential{{}}, HasCodes: true}, Security{},
+	Security{Missed: Missed{Notices: []Activity{{}}}}, Missed{Notices: []Activity{{}}},
 	Message{Status: 1, Link: "/"}, Message{},
 	AdminUsers{Users: []AdminEntry{{}}, Next: "/", Unknown: "x"}, AdminUser{History: []History{{}}, Actions: []string{"reset"}},
 	AdminOrder{Action: "reset"}, AdminTicket{},

@@ -92,6 +92,11 @@ func states() []state {
 			{"1", "totp", "Work phone", made, made.Add(50 * time.Hour)},
 			{"2", "totp", "", made.Add(24 * time.Hour), time.Time{}},
 		}}
+	away := Missed{Last: "m3", Notices: []Activity{
+		{Kind: "enrolled", Factor: "totp", Label: "Work phone", Remote: "192.0.2.7", Time: made.Add(time.Hour)},
+		{Kind: "reset", Time: made}, {Kind: "recovery_used", Factor: "recovery", Remote: "2001:db8::1", Time: made.Add(-time.Hour)}}}
+	missed := security
+	missed.Missed = away
 	optional := security
 	optional.Optional = true
 	low := security
@@ -121,6 +126,8 @@ func states() []state {
 		{"challenge-recovery-wrong", wrong("error.recovery_wrong"), recovery},
 		{"challenge-recovery-only", f, Challenge{Method: "recovery", Methods: []string{"recovery"}}},
 		{"security", f, security},
+		{"security-missed", f, missed},
+		{"missed", f, away},
 		{"security-optional", f, optional},
 		{"sign-out", f, SignOut{}},
 		{"help", f, Help{}},

@@ -214,6 +214,25 @@ func (v *view) Recoverable() bool {
 	return c.Method == "recovery" || slices.Contains(c.Methods, "recovery")
 }
 
+// Away is what the part "missed" is given.
+func (v *view) Away(m Missed) struct {
+	View   *view
+	Missed Missed
+} {
+	return struct {
+		View   *view
+		Missed Missed
+	}{v, m}
+}
+
+// Told tells in a few words what a notice is of.
+func (v *view) Told(a Activity) string {
+	if key := "notice_mail." + a.Kind + ".subject"; v.set.Has(key) {
+		return v.T(key)
+	}
+	return v.T("event.other")
+}
+
 // Happened tells an activity in a sentence: what, with which credential, and from
 // which address.
 func (v *view) Happened(a Activity) string {
