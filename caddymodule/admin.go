@@ -40,6 +40,8 @@ func (AdminAPI) CaddyModule() caddy.ModuleInfo {
 func (AdminAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
 		{Pattern: "GET /mfa/realms", Handler: adminHandler(listRealms)},
+		{Pattern: "GET /mfa/realms/{realm}/mode", Handler: adminHandler(showMode)},
+		{Pattern: "POST /mfa/realms/{realm}/mode", Handler: adminHandler(changeMode)},
 		{Pattern: "GET /mfa/users", Handler: adminHandler(listUsers)},
 		{Pattern: "GET /mfa/events", Handler: adminHandler(listEvents)},
 		{Pattern: "GET /mfa/report", Handler: caddy.AdminHandlerFunc(report)},
@@ -61,6 +63,7 @@ type administration struct {
 
 // An administrator is what the routes need of a gate.
 type administrator interface {
+	modeKeeper
 	Realms(ctx context.Context) ([]string, error)
 	Users(ctx context.Context, realm, after string, limit int) ([]mfagate.UserStatus, error)
 	User(ctx context.Context, s mfagate.Subject) (mfagate.UserStatus, error)
@@ -275,8 +278,8 @@ func resetUser(a administration, r *http.Request, s mfagate.Subject, o orderBody
 // disableUser refuses what would only open the account to whoever has the password
 // and enrols first.
 func disableUser(a administration, r *http.Request, s mfagate.Subject, o orderBody) (any, error) {
-	if err := a.app.sites.mayDisable(s.Realm); err != nil {
-		return nil, failed(http.StatusConflict, err)
+	if a.requires(r.Context(), s.Realm) {
+		return nil, failed(http.StatusConflict, fmt.Errorf("a second factor is required in realm %s, so it cannot be switched off for anybody; reset makes a link for a new set-up", s.Realm))
 	}
 	return s, a.gate.Disable(r.Context(), o.Actor, s, o.Reason)
 }

@@ -157,7 +157,7 @@ func stream(t *testing.T, c *crowd) (rows [][]string, err error) {
 	return rows, err
 }
 
-const reportHeader = "realm,user,enrolled,factors,recovery_codes_left,last_proof,locked_until,ticket_needed,sessions,failed_codes_24h,never_seen,groups"
+const reportHeader = "realm,user,enrolled,factors,recovery_codes_left,last_proof,locked_until,ticket_needed,sessions,failed_codes_24h,never_seen,groups,first_seen,last_exempt"
 
 func TestReportOf100000Users(t *testing.T) {
 	c := &crowd{users: 50_000}
@@ -201,7 +201,7 @@ func TestCSVQuotes(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := reportHeader + "\r\n" +
-		`"the ""works"", Ltd",'-alice,yes,totp totp,9,2026-01-02T02:04:05Z,,yes,2,3,no,` + "\r\n"
+		`"the ""works"", Ltd",'-alice,yes,totp totp,9,2026-01-02T02:04:05Z,,yes,2,3,no,,,` + "\r\n"
 	if got := out.String(); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}

@@ -233,6 +233,7 @@ func (a *App) Start() error {
 		return err
 	}
 	a.sites.logOpenEnrolment(a.logger)
+	a.sites.logLeaves(a.logger, time.Now())
 	a.logUnnotified()
 	return nil
 }

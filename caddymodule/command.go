@@ -58,6 +58,7 @@ func addCommands(cmd *cobra.Command) {
 		importCommand(),
 		auditCommand(),
 		reportCommand(),
+		requireCommand(),
 	)
 }
 

@@ -84,6 +84,9 @@ func note(u mfagate.UserStatus) string {
 	if u.TicketNeeded {
 		notes = append(notes, "needs a ticket")
 	}
+	if !u.Enrolled && !u.LastExempt.IsZero() {
+		notes = append(notes, "passed as exempt on "+u.LastExempt.Local().Format(time.DateOnly))
+	}
 	return strings.Join(notes, ", ")
 }
 

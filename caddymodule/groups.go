@@ -20,7 +20,7 @@ func (h *Handler) checkGroups() error {
 	if h.tellsGroups() {
 		return nil
 	}
-	for option, list := range map[string][]string{"admins": h.Admins, "auditors": h.Auditors} {
+	for option, list := range map[string][]string{"admins": h.Admins, "auditors": h.Auditors, "exempt": h.Exempt} {
 		if i := slices.IndexFunc(list, isGroup); i >= 0 {
 			return fmt.Errorf("%s names the group %s, but nothing says who is in it; write: groups PLACEHOLDER", option, list[i])
 		}

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -45,6 +46,9 @@ func init() {
 //	    lifetime       <duration>
 //	    enroll_from    open|ticket|<ranges...>
 //	    mode           required|optional|observe
+//	    grace          <date|duration>
+//	    remind         off|<duration>
+//	    exempt         <names and @groups...>
 //	    reset_delay    <duration>
 //	    admins         <names and @groups...>
 //	    auditors       <names and @groups...>
@@ -111,7 +115,7 @@ func parseBlock(d *caddyfile.Dispenser, h *Handler) error {
 	known["realm"] = text(&h.Realm, "a name for the realm, such as intranet")
 	known["case_sensitive"] = toggle(&h.CaseSensitive)
 	known["aliases"] = option{parse: func(d *caddyfile.Dispenser) error { return parseAliases(d, h) }}
-	known["mode"] = oneOf(&h.Mode, "required", "optional", "observe")
+	maps.Copy(known, h.policyOptions())
 	known["idle"] = duration(&h.Idle, time.Minute, time.Hour, "30m")
 	known["lifetime"] = duration(&h.Lifetime, time.Minute, 24*time.Hour, "12h")
 	known["enroll_from"] = option{parse: func(d *caddyfile.Dispenser) error { return parseEnrollFrom(d, h) }}

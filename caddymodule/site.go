@@ -30,8 +30,21 @@ type SiteOptions struct {
 
 	// Whether people need a second factor: "required"; "optional", where who has
 	// none passes; "observe", where all pass and the log says who would have been
-	// stopped. Default: required.
+	// stopped. Default: what administrators have chosen, at first "required".
 	Mode string `json:"mode,omitempty"`
+
+	// For how long whoever has no factor yet passes all the same: the last day, such
+	// as 2026-12-24 (it ends at midnight, UTC), or a duration since the first visit, 1h to 366d.
+	// Default: not at all.
+	Grace string `json:"grace,omitempty"`
+
+	// How often people are reminded where the factor is optional: "off", or 1h to
+	// 366d. Default: 7d.
+	Remind string `json:"remind,omitempty"`
+
+	// Who needs no factor for as long as they have none: names of users, and of
+	// groups with an @ before them.
+	Exempt []string `json:"exempt,omitempty"`
 
 	// How long a session lasts without requests: 1m to 1h. Default: 30m.
 	Idle caddy.Duration `json:"idle,omitempty"`
@@ -91,18 +104,6 @@ func plain(v reflect.Value) any {
 		return short(time.Duration(d))
 	}
 	return v.Interface()
-}
-
-// modes are those of a Caddyfile. One that is not written is the strict one.
-var modes = map[string]mfagate.Mode{
-	"": mfagate.Required, "required": mfagate.Required, "optional": mfagate.Optional, "observe": mfagate.Observe,
-}
-
-func (o *SiteOptions) checkMode() error {
-	if _, ok := modes[o.Mode]; !ok {
-		return fmt.Errorf("mode %q: want required, optional or observe", o.Mode)
-	}
-	return nil
 }
 
 func (o *SiteOptions) enrolment() (mfagate.Enrolment, error) {
@@ -252,20 +253,20 @@ func (all *sites) config(name string) (mfagate.Site, error) {
 	if err != nil {
 		return mfagate.Site{}, err
 	}
-	return mfagate.Site{
-		Name:              s.name,
-		Realm:             realm,
-		Mode:              modes[s.options.Mode],
-		RequiredElsewhere: all.requires(realm),
-		Idle:              time.Duration(s.options.Idle),
-		Lifetime:          time.Duration(s.options.Lifetime),
-		Names:             all.namesOf(realm),
-		Enrolment:         enrolment,
-		ResetDelay:        time.Duration(all.shared(realm).ResetDelay),
-		Admins:            all.shared(realm).Admins,
-		Auditors:          all.shared(realm).Auditors,
-		Client:            client,
-	}, nil
+	config := mfagate.Site{
+		Name:       s.name,
+		Realm:      realm,
+		Idle:       time.Duration(s.options.Idle),
+		Lifetime:   time.Duration(s.options.Lifetime),
+		Names:      all.namesOf(realm),
+		Enrolment:  enrolment,
+		ResetDelay: time.Duration(all.shared(realm).ResetDelay),
+		Admins:     all.shared(realm).Admins,
+		Auditors:   all.shared(realm).Auditors,
+		Client:     client,
+	}
+	err = all.policy(s, realm, &config)
+	return config, err
 }
 
 // shared are the options that the sites of a realm have in common.
@@ -350,24 +351,4 @@ func (all *sites) realms() []string {
 	}
 	slices.Sort(realms)
 	return slices.Compact(realms)
-}
-
-// mayDisable returns an error if nobody may be without a second factor in a realm.
-func (all *sites) mayDisable(realm string) error {
-	all.mu.Lock()
-	defer all.mu.Unlock()
-	if all.requires(realm) {
-		return fmt.Errorf("a second factor is required in realm %s, so it cannot be switched off for anybody; reset makes a link for a new set-up", realm)
-	}
-	return nil
-}
-
-// requires tells whether a site of the realm requires a second factor.
-func (all *sites) requires(realm string) bool {
-	for _, s := range all.byName {
-		if s.realm == realm && modes[s.options.Mode] == mfagate.Required {
-			return true
-		}
-	}
-	return false
 }

@@ -39,6 +39,10 @@ type account struct {
 	Imported time.Time `json:"imported,omitzero"` // when a list of users named somebody who had no account
 	Groups   []string  `json:"groups,omitempty"`  // as that list told; for reports only
 
+	Seen     time.Time `json:"seen,omitzero"`     // first told by a source, without a factor
+	Reminded time.Time `json:"reminded,omitzero"` // last, of setting up a factor
+	Exempted time.Time `json:"exempted,omitzero"` // last passed so, to the day
+
 	Email        string               `json:"email,omitempty"`    // as the source told it last
 	Language     string               `json:"language,omitempty"` // of the last page
 	Notices      int                  `json:"notices,omitempty"`  // made since NoticesSince

@@ -27,6 +27,8 @@ type UserStatus struct {
 	LastProof     time.Time          `json:"last_proof,omitzero"`
 	LockedUntil   time.Time          `json:"locked_until,omitzero"` // the latest of the user's factors
 	TicketNeeded  bool               `json:"ticket_needed"`
+	FirstSeen     time.Time          `json:"first_seen,omitzero"`  // without a factor
+	LastExempt    time.Time          `json:"last_exempt,omitzero"` // when the user passed as somebody exempt, to the day
 	Sessions      int                `json:"sessions"`
 	FailedCodes24 int                `json:"failed_codes_24h"`
 	NeverSeen     bool               `json:"never_seen"`       // known from a list of users only
@@ -98,7 +100,7 @@ func (t *txn) existing(s Subject) (*account, error) {
 func (g *Gate) status(t *txn, a *account) (UserStatus, error) {
 	u := UserStatus{
 		Subject: a.Subject, Enrolled: a.enrolled(g.recoveryName()), Factors: []CredentialStatus{},
-		LastProof: a.LastProof, TicketNeeded: a.TicketNeeded, RecoveryMade: a.CodesTotal,
+		LastProof: a.LastProof, TicketNeeded: a.TicketNeeded, RecoveryMade: a.CodesTotal, FirstSeen: a.Seen, LastExempt: a.Exempted,
 		NeverSeen: a.neverSeen(), Groups: a.Groups,
 	}
 	for _, c := range a.Credentials {

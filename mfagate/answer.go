@@ -66,6 +66,8 @@ var faults = []fault{
 	{errHidden, http.StatusConflict, "codes_hidden"},
 	{errTaken, http.StatusConflict, "taken"},
 	{errLookOnly, http.StatusForbidden, "look_only"},
+	{errWritten, http.StatusConflict, "written"},
+	{errChanged, http.StatusConflict, "form_expired"},
 	{errSelf, http.StatusForbidden, "own_account"},
 	{errBusy, http.StatusTooManyRequests, "busy"},
 	{errRequired, http.StatusForbidden, "required_here"},

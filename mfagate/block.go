@@ -22,6 +22,7 @@ type Block struct {
 	lifetime time.Duration
 	admins   roster
 	auditors roster
+	exempt   roster
 }
 
 // Limits on sessions (NIST SP 800-63B-4 section 2.2.3: at AAL2 at most 24 hours,
@@ -54,7 +55,10 @@ func (c BlockConfig) Validate() error {
 	if err := c.Trust.validate(c.Policy); err != nil {
 		return err
 	}
-	_, _, err := c.Site.rosters()
+	if err := c.Site.Grace.validate(); err != nil {
+		return err
+	}
+	_, _, _, err := c.Site.rosters()
 	return err
 }
 
@@ -74,7 +78,7 @@ func (g *Gate) Block(c BlockConfig) (*Block, error) {
 		realm: c.Site.Realm, idle: c.Site.Idle, lifetime: c.Site.Lifetime,
 	}
 	b.site.Names, _ = c.Site.Names.withCanonicalAliases() // was validated
-	b.admins, b.auditors, _ = c.Site.rosters()            // too
+	b.admins, b.auditors, b.exempt, _ = c.Site.rosters()  // too
 	if b.realm == "" {
 		b.realm = defaultRealm
 	}
@@ -140,6 +144,9 @@ func (b *Block) Serve(w http.ResponseWriter, r *http.Request, next Next) error {
 	}
 	switch d.Verdict {
 	case Pass:
+		if v.reminds() && v.remind() {
+			return nil
+		}
 		return v.pass(d, next)
 	case Challenge, Enrol:
 		v.stop(d.Verdict)
@@ -169,11 +176,16 @@ func (v *visit) decide() (Decision, error) {
 		return d, err
 	}
 	enrolled := a.enrolled(v.gate.recoveryName())
+	mode := v.mode(v.r.Context())
+	v.leave = v.leaveOf(a, mode, v.now)
 	switch {
-	case v.site.Mode == Observe:
+	case mode == Observe:
 		v.observe()
 		d.Verdict = Pass
-	case v.site.Mode == Optional && !enrolled && !a.TicketNeeded:
+	case v.leave.kind != noLeave:
+		if err := v.sight(a); err != nil {
+			return d, err
+		}
 		d.Verdict = Pass
 	case !enrolled || v.sess != nil && v.sess.Hold:
 		d.Verdict = Enrol

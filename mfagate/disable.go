@@ -8,29 +8,12 @@ import (
 	"github.com/mfagate/caddy-mfagate/pages"
 )
 
-// A Mode says whether people need a second factor. The zero Mode is the strict
-// one.
-type Mode int
-
-// The modes.
-const (
-	Required Mode = iota // nothing passes without
-	Optional             // who has one needs it; who has none passes, and may enrol
-	Observe              // everything passes, and the log says what would have been stopped
-)
-
 // A PasswordChecker is a [Source] that can tell whether a password is the one with
 // which the user of a request signed in.
 type PasswordChecker interface {
 	// CheckPassword tells whether password is that of the user of r. known is
 	// false if the source cannot tell.
 	CheckPassword(r *http.Request, password string) (right, known bool)
-}
-
-// observe logs a request that passes only because the site observes.
-func (v *visit) observe() {
-	v.gate.log.Info("would have been stopped", "realm", v.Realm, "user", v.Name, "site", v.site.Name,
-		"method", v.r.Method, "path", v.client.Sent.Path, "navigation", navigation(v.r))
 }
 
 var (
@@ -43,7 +26,7 @@ func (v *visit) getDisable() error {
 	if ok, err := v.verified(Prefix); !ok {
 		return err
 	}
-	if !v.site.keeps() && (!v.sess.maySet(v.now) || v.sess.Recovery) {
+	if !v.keeps() && (!v.sess.maySet(v.now) || v.sess.Recovery) {
 		v.redirect(page("challenge", Prefix+"disable", "purpose", purposeSettings, "without", v.gate.recoveryName()))
 		return nil
 	}
@@ -53,7 +36,7 @@ func (v *visit) getDisable() error {
 func (v *visit) disablePage(status int, cause pages.Text) error {
 	f := v.frame()
 	f.Error = cause
-	v.render(status, f, pages.Disable{Required: v.site.keeps(), Password: v.checksPassword()})
+	v.render(status, f, pages.Disable{Required: v.keeps(), Password: v.checksPassword()})
 	return nil
 }
 
@@ -93,7 +76,7 @@ func (v *visit) postDisable() error {
 // of the person, after a fresh proof and, where it can be checked, the password
 // (ASVS 5.0 7.5.1).
 func (v *visit) disable(password string) error {
-	if v.site.keeps() {
+	if v.keeps() {
 		return errRequired
 	}
 	if c, ok := v.source.(PasswordChecker); ok {
@@ -120,7 +103,3 @@ func (v *visit) disable(password string) error {
 	}
 	return err
 }
-
-// keeps tells whether nobody may switch the second factor off here: it is required,
-// here or on another site of the realm, which shares the enrolment.
-func (s Site) keeps() bool { return s.Mode == Required || s.RequiredElsewhere }

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// An Event is something that happened to a user. It is stored in the commit
+// An Event is something that happened to a user or, without a name, to a realm. It is stored in the commit
 // that made it happen, and holds no secret.
 type Event struct {
 	ID   string    `json:"id"`
@@ -52,6 +52,9 @@ const (
 	EventResetCancelled = "reset_cancelled" // by who still has a factor
 	EventResetApproved  = "reset_approved"  // the reset itself is another event
 	EventResetRefused   = "reset_refused"
+
+	EventMadeRequired = "made_required" // of a realm, not of a user
+	EventMadeOptional = "made_optional" // of a realm, not of a user
 
 	EventAddressChanged = "address_changed" // to which notices go
 	EventNoticeFailed   = "notice_failed"   // a notice was given up

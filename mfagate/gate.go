@@ -74,11 +74,26 @@ type Site struct {
 	Lifetime time.Duration // after which a session ends in any case; zero means 12 hours, at most 24 hours
 
 	Mode Mode
+	// ModeStored says that nobody wrote a mode for the site: then what the
+	// administrators chose for the realm counts in place of Mode; see
+	// [Gate.Require].
+	ModeStored bool
 	// RequiredElsewhere says that another site of the realm requires a second factor,
-	// so that none may be switched off here.
-	RequiredElsewhere bool
-	Names             Names
-	Enrolment         Enrolment
+	// so that none may be switched off here; StoredElsewhere, that another one
+	// requires it if that is what is stored.
+	RequiredElsewhere, StoredElsewhere bool
+
+	Grace Grace
+	// Exempt lists users, and groups with an @ before them, who need no factor for
+	// as long as they have none. Administrators, auditors, and whoever the source
+	// cannot tell not to be one, are never exempt.
+	Exempt []string
+	// RemindEvery is how often people who need no factor are reminded that they
+	// could have one; zero means every 7 days, less than zero means never.
+	RemindEvery time.Duration
+
+	Names     Names
+	Enrolment Enrolment
 
 	// ResetDelay lets people who lost every factor file a request for a reset. It
 	// takes effect after an administrator approved it and this time has passed: 1

@@ -130,7 +130,7 @@ func (t *txn) importUser(realm string, u ImportedUser) (ImportOutcome, error) {
 
 // neverSeen tells whether all that is known of the user is that they were imported.
 func (a *account) neverSeen() bool {
-	return !a.Imported.IsZero() && a.LastProof.IsZero() && len(a.Credentials) == 0
+	return !a.Imported.IsZero() && a.Seen.IsZero() && a.LastProof.IsZero() && len(a.Credentials) == 0
 }
 
 func groupList(groups []string) string { return strings.Join(groups, ";") }

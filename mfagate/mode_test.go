@@ -18,7 +18,7 @@ func (withPassword) CheckPassword(_ *http.Request, password string) (right, know
 }
 
 func optional(c *mfagate.BlockConfig) {
-	c.Site.Mode = mfagate.Optional
+	c.Site.Mode, c.Site.RemindEvery = mfagate.Optional, -1
 	c.Source = withPassword{firstFactor}
 }
 

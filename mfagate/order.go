@@ -86,7 +86,7 @@ func (t *txn) strip(a *account) error {
 	}
 	*a = account{
 		Subject: a.Subject, Handle: a.Handle, Created: a.Created, LastProof: a.LastProof, Resets: a.Resets + 1,
-		Email: a.Email, Language: a.Language, Imported: a.Imported, Groups: a.Groups,
+		Email: a.Email, Language: a.Language, Imported: a.Imported, Groups: a.Groups, Seen: a.Seen,
 	}
 	t.putAccount(a)
 	return t.remove(attemptsKey(a.Subject))

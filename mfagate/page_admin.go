@@ -209,7 +209,7 @@ func (v *visit) possible(u UserStatus) (list []string) {
 	if u.Enrolled || u.RecoveryLeft > 0 {
 		list = append(list, actionReset)
 	}
-	if u.Enrolled && !v.site.keeps() {
+	if u.Enrolled && !v.keeps() {
 		list = append(list, actionDisable)
 	}
 	return list

@@ -37,7 +37,7 @@ func (v *visit) readOrder(value func(string) string) (o orderForm, err error) {
 	if o.target == v.Subject {
 		return o, errSelf
 	}
-	if o.action == actionDisable && v.site.keeps() {
+	if o.action == actionDisable && v.keeps() {
 		return o, errRequired
 	}
 	return o, nil

@@ -27,6 +27,7 @@ const (
 	kindUnique    = "unique"    // unique/KEY: see Credential.Unique
 	kindEvent     = "event"     // event/TIME-RANDOM
 	kindUserEvent = "userevent" // userevent/REALM/NAME/TIME-RANDOM: points to an event
+	kindMode      = "mode"      // mode/REALM: whether its users need a factor
 	kindOutbox    = "outbox"    // outbox/DUE-RANDOM: a notice
 	kindRequest   = "request"   // request/REALM/NAME: for a reset
 	kindSent      = "sent"      // sent/to/FACTOR/HASH, sent/all/FACTOR: counts of codes

@@ -23,14 +23,15 @@ type Records struct {
 	cache  cache
 
 	loose sync.Map // of *loose
+	modes modeCache
 
 	summaries summaries
 	exports   atomic.Int32 // of reports, under way
 
-	pending, cases allowance // sessions without a proof, and case numbers
-	trusted        trustNotes
-	programs       programs
-	requests       allowance // of which administrators are told by a message
+	pending, cases, sights allowance // sessions without a proof, case numbers, users who are new
+	trusted                trustNotes
+	programs               programs
+	requests               allowance // of which administrators are told by a message
 
 	sending sync.Mutex // held by commits that send codes
 
@@ -57,7 +58,7 @@ func OpenRecords(ctx context.Context, s storage.Store) (*Records, error) {
 	if err := checkFormat(ctx, s); err != nil {
 		return nil, err
 	}
-	r := &Records{store: s, pending: allowance{max: maxPending}, cases: allowance{max: maxCases}, requests: allowance{max: maxToldRequests}}
+	r := &Records{store: s, pending: allowance{max: maxPending}, cases: allowance{max: maxCases}, sights: allowance{max: maxSights}, requests: allowance{max: maxToldRequests}}
 	if sh, ok := s.(storage.Shared); ok {
 		r.shared = sh.Shared()
 	}
@@ -137,6 +138,7 @@ func (r *Records) apply(t *txn) error {
 		}
 	}
 	for _, c := range changes {
+		r.modes.drop(c.Key)
 		hash, ok := strings.CutPrefix(c.Key, kindSession+"/")
 		if !ok {
 			continue
@@ -228,7 +230,7 @@ func notOver(l *live, s *session, now time.Time) error {
 // sweep ends what is with the app although its session is over.
 func (r *Records) sweep(ctx context.Context) {
 	r.loose.Range(func(k, _ any) bool {
-		if l := k.(*loose); l.enrolled(ctx) && ctx.Err() == nil {
+		if l := k.(*loose); l.over(ctx) && ctx.Err() == nil {
 			l.cancel()
 		}
 		return ctx.Err() == nil

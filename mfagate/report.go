@@ -18,7 +18,7 @@ type Report struct{ out *csv.Writer }
 
 var reportHeader = []string{
 	"realm", "user", "enrolled", "factors", "recovery_codes_left", "last_proof",
-	"locked_until", "ticket_needed", "sessions", "failed_codes_24h", "never_seen", "groups",
+	"locked_until", "ticket_needed", "sessions", "failed_codes_24h", "never_seen", "groups", "first_seen", "last_exempt",
 }
 
 // NewReport returns a report that writes to w, and writes its header.
@@ -50,6 +50,7 @@ func (u UserStatus) row() []string {
 		u.Realm, u.Name, yesNo(u.Enrolled), strings.Join(u.kinds(), " "), strconv.Itoa(u.RecoveryLeft), stamp(u.LastProof),
 		stamp(u.LockedUntil), yesNo(u.TicketNeeded), strconv.Itoa(u.Sessions), strconv.Itoa(u.FailedCodes24),
 		yesNo(u.NeverSeen), groupList(u.Groups),
+		stamp(u.FirstSeen), stamp(u.LastExempt),
 	}
 }
 

@@ -61,18 +61,41 @@ func (r roster) lists(v *visit) bool {
 }
 
 // rosters reads the lists of a site.
-func (s Site) rosters() (admins, auditors roster, err error) {
+func (s Site) rosters() (admins, auditors, exempt roster, err error) {
 	names, err := s.Names.withCanonicalAliases()
 	if err != nil {
-		return admins, auditors, err
+		return admins, auditors, exempt, err
 	}
 	if admins, err = newRoster(s.Admins, names); err != nil {
-		return admins, auditors, fmt.Errorf("admins: %w", err)
+		return admins, auditors, exempt, fmt.Errorf("admins: %w", err)
 	}
 	if auditors, err = newRoster(s.Auditors, names); err != nil {
-		return admins, auditors, fmt.Errorf("auditors: %w", err)
+		return admins, auditors, exempt, fmt.Errorf("auditors: %w", err)
 	}
-	return admins, auditors, nil
+	if exempt, err = newRoster(s.Exempt, names); err != nil {
+		return admins, auditors, exempt, fmt.Errorf("exempt: %w", err)
+	}
+	for _, trusted := range []roster{admins, auditors} {
+		if who := exempt.common(trusted); who != "" {
+			return admins, auditors, exempt, fmt.Errorf("mfagate: exempt: %s is among the administrators or auditors, who are never exempt", who)
+		}
+	}
+	return admins, auditors, exempt, nil
+}
+
+// common returns an entry that is on both rosters, or the empty string.
+func (r roster) common(o roster) string {
+	for user := range r.users {
+		if o.users[user] {
+			return user
+		}
+	}
+	for group := range r.groups {
+		if o.groups[group] {
+			return groupMark + group
+		}
+	}
+	return ""
 }
 
 // role is what the visit's user may do for others.

@@ -67,6 +67,7 @@ func (r *Records) prune(context.Context) {
 	r.trusted.prune(now)
 	r.programs.prune(now)
 	r.requests.prune(now)
+	r.sights.prune(now)
 	over := r.cache.all(func(l *live) bool {
 		rec := l.record.Load()
 		if rec == nil {

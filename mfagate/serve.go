@@ -40,6 +40,7 @@ var routes = map[string]route{
 	"reset-request":  {"GET": (*visit).getRequest, "POST": (*visit).postRequest},
 	"disable":        {"GET": (*visit).getDisable, "POST": (*visit).postDisable},
 	"notices":        {"GET": (*visit).getMissed, "POST": (*visit).postMissed},
+	"reminder":       {"GET": (*visit).getReminder, "POST": (*visit).postReminder},
 	"sign-out":       {"GET": (*visit).getSignOut, "POST": (*visit).postSignOut},
 	"admin":          {"GET": (*visit).getAdmin},
 	"admin/":         {"GET": (*visit).getUsers},
@@ -47,6 +48,8 @@ var routes = map[string]route{
 	"admin/report":   {"GET": (*visit).getReport, "POST": (*visit).postReport},
 	"admin/order":    {"GET": (*visit).getOrder, "POST": (*visit).postOrder},
 	"admin/requests": {"GET": (*visit).getRequests, "POST": (*visit).postDecision},
+	"admin/settings": {"GET": (*visit).getRealm},
+	"admin/mode":     {"GET": (*visit).getMode, "POST": (*visit).postMode},
 }
 
 // apiRoutes are those of the JSON API, below apiPrefix.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A stream is a request that is with the app, perhaps for as long as a WebSocket
@@ -118,24 +119,24 @@ func (v *visit) pass(d Decision, next Next) error {
 	return next(v.w, v.r.WithContext(st), d)
 }
 
-// A loose request is with the app without a session, since its user has no factor
-// and the mode is optional.
+// A loose request is with the app without a session, since its user has leave to
+// go without a factor.
 type loose struct {
-	enrolled func(context.Context) bool // meanwhile
-	cancel   context.CancelFunc
+	over   func(context.Context) bool // the leave has ended meanwhile
+	cancel context.CancelFunc
 }
 
-// passLoose hands the request to the app for as long as the user has no factor.
+// passLoose hands the request to the app for as long as the leave lasts.
 func (v *visit) passLoose(d Decision, next Next) error {
-	if v.site.Mode != Optional {
+	if v.leave.kind == noLeave { // the mode only observes
 		return next(v.w, v.r, d)
 	}
 	ctx, cancel := context.WithCancel(v.r.Context())
 	defer cancel()
-	g, s := v.gate, v.Subject
-	l := &loose{cancel: cancel, enrolled: func(ctx context.Context) bool {
-		a, err := newTxn(ctx, g.records.store).account(s)
-		return err != nil || a.TicketNeeded || a.enrolled(g.recoveryName()) // doubt refuses
+	g := v.gate
+	l := &loose{cancel: cancel, over: func(ctx context.Context) bool {
+		a, err := newTxn(ctx, g.records.store).account(v.Subject)
+		return err != nil || v.leaveOf(a, v.mode(ctx), time.Now()).kind == noLeave // doubt refuses
 	}}
 	g.records.loose.Store(l, nil)
 	defer g.records.loose.Delete(l)

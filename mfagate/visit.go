@@ -26,6 +26,7 @@ type visit struct {
 	live    *live    // of sess
 	sess    *session // of this user at this site; nil if there is none
 	browser string   // token of a browser that may have proved before
+	leave   leave    // with which the request passes without a factor
 
 	until time.Time // when a request that passes by trust must end
 

@@ -43,7 +43,7 @@ func adminStates() []state {
 	onTheWay := f
 	onTheWay.Return = "/.mfa/admin/order?action=reset&user=alice"
 	const link = "https://intranet.example.com/.mfa/enroll?ticket=ZPEV17QCHENZ98SFR7C5QN1XHC"
-	return []state{
+	return append(policyStates(), []state{
 		{"admin-users", f, users},
 		{"admin-users-search", f, AdminUsers{Search: "bo", Later: true, Users: users.Users[1:2], Unknown: "bo"}},
 		{"admin-users-scanned", f, AdminUsers{Show: "low", Scanned: true, Later: true, Next: "/.mfa/admin/?after=k&show=low", Users: users.Users[2:3]}},
@@ -69,5 +69,5 @@ func adminStates() []state {
 		{"admin-ticket-reset", f, AdminTicket{Name: "alice", Link: link, Expires: made.Add(24 * time.Hour), Reset: true}},
 		{"security-admin", f, admin},
 		{"challenge-admin", onTheWay, Challenge{Method: "totp", Methods: []string{"totp"}, Purpose: "settings"}},
-	}
+	}...)
 }

@@ -145,7 +145,7 @@ func (d *document) checkFrame(t *testing.T, language string) {
 func (d *document) checkForms(t *testing.T) {
 	t.Helper()
 	for _, form := range d.named("form") {
-		if attr(form, "method") == "get" && attr(form, "action") == "/.mfa/admin/" { // a search
+		if attr(form, "method") == "get" && (attr(form, "action") == "/.mfa/admin/" || attr(form, "action") == "/.mfa/admin/mode") { // a search, and a question
 			if hidden(form, "form_token") {
 				t.Error("the search would put the form_token into the URL")
 			}
@@ -161,7 +161,7 @@ func (d *document) checkForms(t *testing.T) {
 			t.Errorf("the form for %s has no form_token", attr(form, "action"))
 		}
 	}
-	allowed := strings.Fields("code method saved set action ticket label return form_token everywhere purpose id replace password user reason seen q show message")
+	allowed := strings.Fields("code method saved set action ticket label return form_token everywhere purpose id replace password user reason seen q show message mandatory")
 	for _, n := range d.all {
 		if name := attr(n, "name"); name != "" && n.Data != "meta" && !slices.Contains(allowed, name) {
 			t.Errorf("field %q: want one of %v", name, allowed)
@@ -302,5 +302,7 @@ func hostile(v string) []state {
 		{"admin-requests", f, AdminRequests{Requests: []AdminRequest{{Name: v, Case: v}}, Next: "/.mfa/admin/requests"}},
 		{"admin-request", f, AdminRequest{Request: Request{State: "approved", Remote: v, App: v}, Name: v, Case: v, Message: v,
 			Actor: v, Reason: v, Seen: v, Proved: true, Given: v}},
+		{"admin-settings", f, AdminSettings{AdminMode{Actor: v, Reason: v, Seen: v}}},
+		{"admin-mode", f, AdminModeOrder{AdminMode: AdminMode{Seen: v}, Because: v}},
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // shared are the templates that all pages use.
@@ -29,6 +30,7 @@ var tried = []Page{
 	AdminUsers{Users: []AdminEntry{{}}, Next: "/", Unknown: "x"}, AdminUser{History: []History{{}}, Actions: []string{"reset"}},
 	AdminOrder{Action: "reset"}, AdminTicket{},
 	AdminRequests{Requests: []AdminRequest{{}}}, AdminRequest{Proved: true}, OwnRequest{}, Help{Offer: true},
+	Reminder{}, Reminder{Until: time.Unix(1, 0)}, AdminSettings{}, AdminModeOrder{},
 }
 
 var factorTemplate = regexp.MustCompile(`^factor_([a-z0-9_]+)_(enrol|challenge)\.html$`)
