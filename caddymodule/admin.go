@@ -38,7 +38,7 @@ func (AdminAPI) CaddyModule() caddy.ModuleInfo {
 
 // Routes implements caddy.AdminRouter.
 func (AdminAPI) Routes() []caddy.AdminRoute {
-	return []caddy.AdminRoute{
+	return append(requestRoutes(), []caddy.AdminRoute{
 		{Pattern: "GET /mfa/realms", Handler: adminHandler(listRealms)},
 		{Pattern: "GET /mfa/realms/{realm}/mode", Handler: adminHandler(showMode)},
 		{Pattern: "POST /mfa/realms/{realm}/mode", Handler: adminHandler(changeMode)},
@@ -52,7 +52,7 @@ func (AdminAPI) Routes() []caddy.AdminRoute {
 		{Pattern: "POST /mfa/users/{realm}/{user}/unlock", Handler: adminHandler(order(unlockUser))},
 		{Pattern: "POST /mfa/users/{realm}/{user}/sign-out", Handler: adminHandler(order(signOutUser))},
 		{Pattern: "POST /mfa/users/{realm}/{user}/tickets", Handler: adminHandler(order(issueTicket))},
-	}
+	}...)
 }
 
 // administration is what the routes need of the running configuration.
@@ -64,6 +64,7 @@ type administration struct {
 // An administrator is what the routes need of a gate.
 type administrator interface {
 	modeKeeper
+	requestKeeper
 	Realms(ctx context.Context) ([]string, error)
 	Users(ctx context.Context, realm, after string, limit int) ([]mfagate.UserStatus, error)
 	User(ctx context.Context, s mfagate.Subject) (mfagate.UserStatus, error)
@@ -121,9 +122,10 @@ func apiError(err error) error {
 	switch {
 	case errors.As(err, new(caddy.APIError)):
 		return err
-	case errors.Is(err, mfagate.ErrUnknownUser):
+	case errors.Is(err, mfagate.ErrUnknownUser), errors.Is(err, mfagate.ErrNoRequest):
 		return failed(http.StatusNotFound, err)
-	case errors.Is(err, mfagate.ErrEnrolled):
+	case errors.Is(err, mfagate.ErrEnrolled), errors.Is(err, mfagate.ErrRequestChanged),
+		errors.Is(err, mfagate.ErrRequestNotDue), errors.Is(err, mfagate.ErrRequestHeld):
 		return failed(http.StatusConflict, err)
 	}
 	return failed(http.StatusInternalServerError, err)
@@ -215,6 +217,7 @@ type orderBody struct {
 	Actor  string         `json:"actor"`  // who gives the order; default: cli
 	Reason string         `json:"reason"` // for the record of a reset
 	Valid  caddy.Duration `json:"valid"`  // of a ticket; default: 24h
+	Seen   string         `json:"seen"`   // of a request: as the request that is decided on tells it
 }
 
 type orderFunc func(a administration, r *http.Request, s mfagate.Subject, o orderBody) (any, error)

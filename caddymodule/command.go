@@ -56,6 +56,7 @@ func addCommands(cmd *cobra.Command) {
 		signOutCommand(),
 		enrollCommand(),
 		importCommand(),
+		requestsCommand(),
 		auditCommand(),
 		reportCommand(),
 		requireCommand(),

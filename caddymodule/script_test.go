@@ -16,13 +16,14 @@ import (
 // TestScripts runs the scripts in testdata/script. Each has a folder of its own
 // with a free port in $PORT and a name for the admin socket in $SOCKET; "gateway"
 // is the binary, "answers" waits until a URL is answered, and "enrolled" enrols
-// alice there.
+// alice there; "asked" asks for a reset in her name.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata/script",
 		Setup: setupScript,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"answers":  answers,
+			"asked":    asked,
 			"enrolled": enrolled,
 			"expand":   expand,
 			"port":     port,
