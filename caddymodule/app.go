@@ -74,6 +74,7 @@ type App struct {
 	resource *resource
 	hook     *hook // nil: there is no webhook
 	factors  []mfagate.Factor
+	codes    []CodeProvider // of those that send codes
 	recovery mfagate.Recovery
 	senders  map[string]SenderProvider
 	pages    *pages.Set
@@ -206,6 +207,9 @@ func (a *App) newGate() (*mfagate.Gate, error) {
 	if err := a.notifyBy(&config); err != nil {
 		return nil, err
 	}
+	if err := a.openCodes(); err != nil {
+		return nil, err
+	}
 	gate, err := mfagate.New(config)
 	if err == nil {
 		a.endWithConfig(gate)
@@ -235,6 +239,7 @@ func (a *App) Start() error {
 	a.sites.logOpenEnrolment(a.logger)
 	a.sites.logLeaves(a.logger, time.Now())
 	a.logUnnotified()
+	a.logDailyLimits()
 	return nil
 }
 

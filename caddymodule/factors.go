@@ -42,6 +42,9 @@ func (a *App) loadFactors(ctx caddy.Context) error {
 			return fmt.Errorf("factor %s: %w", name, err)
 		}
 		a.factors = append(a.factors, factor)
+		if p, ok := provider.(CodeProvider); ok {
+			a.codes = append(a.codes, p)
+		}
 	}
 	return nil
 }

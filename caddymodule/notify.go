@@ -110,6 +110,9 @@ func (a *App) loadSenders(ctx caddy.Context) error {
 			}
 		}
 	}
+	if err := a.checkCodes(); err != nil {
+		return err
+	}
 	if a.Notify == nil {
 		return nil
 	}
@@ -154,7 +157,7 @@ func (a *App) endWithConfig(g *mfagate.Gate) { context.AfterFunc(a.ctx, g.Close)
 
 // logUnnotified tells what was probably forgotten, or what the profile asks for.
 func (a *App) logUnnotified() {
-	if _, err := a.provider("smtp", ReachEmail); a.Notify == nil && err == nil {
+	if _, err := a.provider("smtp", ReachEmail); a.Notify == nil && err == nil && !a.sendCodesTo(ReachEmail) {
 		a.logger.Warn("there is a sender, and nothing is sent; to tell people what happens to their account write: notify")
 	}
 	if a.Notify != nil && a.onPageOnly() {

@@ -103,7 +103,7 @@ func states() []state {
 	low.CodesLeft, low.Proved = 1, false
 	none := low
 	none.CodesLeft = 0
-	return append(append(adminStates(), requestStates()...), []state{
+	return append(append(sentStates(), append(adminStates(), requestStates()...)...), []state{
 		{"choose", f, Choose{Factors: []string{"totp"}, First: true}},
 		{"choose-several", f, Choose{Factors: []string{"totp", "webauthn"}}},
 		{"choose-ticket", f, Choose{TicketNeeded: true, First: true}},
