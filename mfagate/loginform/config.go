@@ -116,15 +116,20 @@ const (
 // "GET /doku.php?id=*&do=login". The method may be left out where the meaning of
 // the pattern gives one, or list several, as GET|POST. The path is
 // compared as decoded; it may hold * for any characters but a slash, and end in /**
-// for all that is below. The path of a request must equal its
+// for all that is below, or in /**/NAME for files at any depth. The path of a request must equal its
 // cleaned form. The query lists all keys that may be there, each at most once:
 // key=VALUE with * for any characters and | between alternatives, key?=VALUE if it may be
-// left out. Without a query the request must have none; "?**" at the end admits any.
+// left out. Without a query the request must have none; "?**", or "&**" at the end, admits
+// further keys. HEAD is admitted with GET.
+//
+// Patterns of Refuse and Logout match loosely: in any case and spelling, with further
+// keys in the query, and what seems to be below a script such as /xmlrpc.php.
 type Pattern struct {
 	Text string `json:"request"`
 
 	// Where are conditions on fields of the body that must hold too: of a form
-	// by name, of JSON by pointer, as "/method": "auth.login".
+	// by name, of JSON by pointer, as "/method": "auth.login", with * and | as in
+	// queries; "*" means that the field must be there.
 	Where map[string]string `json:"where,omitempty"`
 }
 
@@ -169,7 +174,7 @@ type Identify struct {
 	Header   string `json:"header,omitempty"`   // name of a header
 	JSON     string `json:"json,omitempty"`     // pointer
 	Selector string `json:"selector,omitempty"` // simple CSS selector; the text of the only element that matches, or its attribute: "a.user @title"
-	Decode   string `json:"decode,omitempty"`   // "url" and "base64", with commas between, in the order in which they are undone
+	Decode   string `json:"decode,omitempty"`   // "url", "base64" and "html", with commas between, in the order in which they are undone on what was found, or on what Regexp took out of that
 	Regexp   string `json:"regexp,omitempty"`
 }
 

@@ -1,0 +1,265 @@
+package loginform
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Why a request is refused. Errors that wrap these tell the reason, and never a
+// value that was sent.
+var (
+	// ErrAmbiguous says that two readers could understand a request differently: 400.
+	ErrAmbiguous = errors.New("the request can be understood in more than one way")
+
+	// ErrTooLong says that a login request is longer than MaxForm: 413.
+	ErrTooLong = errors.New("the request is longer than a login form can be")
+
+	// ErrElsewhere says that there are credentials where none belong: 400.
+	ErrElsewhere = errors.New("the request has credentials that belong in the login form")
+
+	// ErrNobody says that an answer does not tell who the user is, or not clearly.
+	ErrNobody = errors.New("the app's answer does not tell who the user is")
+)
+
+// A Form is a compiled Config. It never changes, and may be used by any number
+// of goroutines. The zero value is of no use: see Compile.
+type Form struct {
+	config Config
+	public, page, submit,
+	reset, logout, refuse,
+	socket, poll table
+
+	userJSON, passwordJSON   pointer
+	userNames, passwordNames []string // folded, in every encoding
+	nameless                 bool     // the password has a place and no name
+
+	success, failure []signs
+	identify         *identify
+	stripped         map[string]bool // canonical names of headers
+	queryKeys        []string        // folded
+	loginURI         string
+	logoutURI        string
+	logoutMethod     string
+}
+
+// Compile checks a description of a login form. The error names every option that will
+// not do, and what would.
+func Compile(config Config) (*Form, error) {
+	f := &Form{config: config}
+	err := errors.Join(
+		f.compileRequests(),
+		f.compileFields(),
+		f.compileJudgement(),
+		f.compileNames(),
+		checkBearer(config.Bearer),
+		checkAnswering(config.Answer),
+	)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Config returns what the form was compiled from. Its slices, maps and pointers must not be changed.
+func (f *Form) Config() Config {
+	return f.config
+}
+
+// LoginURI is the path and query where people are sent to sign in.
+func (f *Form) LoginURI() string {
+	return f.loginURI
+}
+
+// LogoutRequest is what ends a session at the app; ok is false if no such request can be
+// made without knowing more.
+func (f *Form) LogoutRequest() (method, uri string, ok bool) {
+	return f.logoutMethod, f.logoutURI, f.logoutURI != ""
+}
+
+var (
+	reading = []string{http.MethodGet, http.MethodHead}
+	sending = []string{http.MethodPost, http.MethodPut, http.MethodPatch}
+)
+
+func (f *Form) compileRequests() error {
+	c := &f.config
+	var errs []error
+	if len(c.Page) == 0 {
+		errs = append(errs, errors.New(`page: missing; write the request that shows the login form, as "/login"`))
+	}
+	if len(c.Submit) == 0 {
+		errs = append(errs, errors.New(`submit: missing; write the request that the form sends, as "POST /login"`))
+	}
+	for _, group := range []struct {
+		option   string
+		patterns []Pattern
+		methods  []string
+		body     bool
+		into     *table
+	}{
+		{"page", c.Page, reading, false, &f.page},
+		{"submit", c.Submit, sending, true, &f.submit},
+		{"public", c.Public, reading, false, &f.public},
+		{"reset", c.Reset, nil, true, &f.reset},
+		{"logout", c.Logout, nil, true, &f.logout},
+		{"refuse", c.Refuse, nil, true, &f.refuse},
+		{"websocket", c.WebSocket, []string{http.MethodGet, http.MethodConnect}, false, &f.socket},
+		{"poll", c.Poll, nil, false, &f.poll},
+	} {
+		loose := group.into == &f.logout || group.into == &f.refuse
+		if err := group.into.fill(group.option, group.patterns, group.methods, group.body, loose); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if len(errs) == 0 {
+		errs = append(errs, f.compilePlain())
+	}
+	return errors.Join(errs...)
+}
+
+// compilePlain finds the requests that the gate makes itself.
+func (f *Form) compilePlain() error {
+	var ok bool
+	if f.loginURI, ok = f.page.all[0].plain(); !ok {
+		return fmt.Errorf("page: %q cannot be where people are sent: put a request without wild cards and optional keys first", f.config.Page[0].Text)
+	}
+	for _, p := range f.logout.all {
+		uri, ok := p.plain()
+		if !ok || f.logoutURI != "" {
+			continue
+		}
+		for _, m := range []string{http.MethodPost, http.MethodGet} {
+			if len(p.methods) == 1 && p.methods[0] == m {
+				f.logoutMethod, f.logoutURI = m, uri
+			}
+		}
+	}
+	return nil
+}
+
+func (f *Form) compileFields() error {
+	c := &f.config
+	var errs []error
+	var err error
+	if c.Password == (Field{}) {
+		errs = append(errs, errors.New("password: missing; write the name of the field, or a JSON pointer"))
+	}
+	if c.User != (Field{}) && ((c.User.Form == "") != (c.Password.Form == "") || (c.User.JSON == "") != (c.Password.JSON == "")) {
+		errs = append(errs, errors.New("user, password: both must be fields of a form, or of JSON, or of either"))
+	}
+	if c.User != (Field{}) && c.UserConst != "" {
+		errs = append(errs, errors.New("user_const: only for an app without user names; leave user out"))
+	}
+	if !printable(c.UserConst) {
+		errs = append(errs, errors.New("user_const: must be a name of printable characters"))
+	}
+	if f.userNames, f.userJSON, err = compileField(c.User); err != nil {
+		errs = append(errs, fmt.Errorf("user: %w", err))
+	}
+	if f.passwordNames, f.passwordJSON, err = compileField(c.Password); err != nil {
+		errs = append(errs, fmt.Errorf("password: %w", err))
+	}
+	if slices.ContainsFunc(f.userNames, func(n string) bool { return slices.Contains(f.passwordNames, n) }) {
+		errs = append(errs, errors.New("user, password: cannot be the same field"))
+	}
+	return errors.Join(append(errs, f.compileElsewhere())...)
+}
+
+// compileField returns the names that a field has in any encoding, and where it
+// is in JSON.
+func compileField(field Field) (names []string, at pointer, err error) {
+	if strings.HasPrefix(field.Form, "/") || !printable(field.Form) {
+		return nil, nil, fmt.Errorf("form: %q is no name of a field; JSON pointers are JSON", field.Form)
+	}
+	if field.Form != "" {
+		names = append(names, foldName(field.Form))
+	}
+	if field.JSON == "" {
+		return names, nil, nil
+	}
+	if at, err = parsePointer(field.JSON); err != nil {
+		return nil, nil, err
+	}
+	if last := at[len(at)-1]; !number(last) && !slices.Contains(names, foldName(last)) {
+		names = append(names, foldName(last))
+	}
+	return names, at, nil
+}
+
+func (f *Form) compileElsewhere() error {
+	switch f.config.Elsewhere {
+	case ElsewhereBoth, ElsewherePassword, ElsewhereOff:
+	case ElsewhereUser:
+		if len(f.userNames) == 0 {
+			return errors.New("forbid_elsewhere: user needs a user field with a name; password and off would do")
+		}
+	default:
+		return fmt.Errorf("forbid_elsewhere: %q is unknown; user, password, off, or nothing would do", f.config.Elsewhere)
+	}
+	f.nameless = f.passwordJSON != nil && len(f.passwordNames) == 0
+	if !f.nameless {
+		return nil
+	}
+	for _, p := range f.submit.all {
+		if !slices.ContainsFunc(p.conditions, func(c condition) bool { return c.json != nil }) {
+			return fmt.Errorf(`submit: a password at %q has no name: tell by "where" which requests carry one`, f.config.Password.JSON)
+		}
+	}
+	return nil
+}
+
+func checkBearer(b *Bearer) error {
+	if b == nil {
+		return nil
+	}
+	if _, err := parsePointer(b.JSON); err != nil {
+		return fmt.Errorf("bearer: %w", err)
+	}
+	return nil
+}
+
+func checkAnswering(a *Answering) error {
+	switch {
+	case a == nil:
+		return nil
+	case a.Status < 200 || a.Status > 599:
+		return fmt.Errorf("answer: status %d; one from 200 to 599 would do", a.Status)
+	case a.Body != "" && !strings.Contains(a.Type, "/") || !printable(a.Type):
+		return fmt.Errorf(`answer: type %q; a media type such as "application/json" would do`, a.Type)
+	}
+	return nil
+}
+
+// compileNames compiles the names of headers, cookies and query keys.
+func (f *Form) compileNames() error {
+	var errs []error
+	f.stripped = map[string]bool{"Authorization": true, "Proxy-Authorization": true}
+	for _, h := range f.config.Headers {
+		name := http.CanonicalHeaderKey(h)
+		if strings.Trim(strings.ToLower(h), "abcdefghijklmnopqrstuvwxyz0123456789-_.") != "" || h == "" || kept[name] {
+			errs = append(errs, fmt.Errorf("headers: %q cannot be taken off; a header with a credential, such as X-Api-Key, would do", h))
+		}
+		f.stripped[dashed(name)] = true
+	}
+	for _, k := range f.config.QueryKeys {
+		if k == "" || strings.ContainsAny(k, "=&;?*") || !printable(k) {
+			errs = append(errs, fmt.Errorf("query_keys: %q is no name of a query parameter", k))
+		}
+		f.queryKeys = append(f.queryKeys, foldName(k))
+	}
+	for _, c := range f.config.PassCookies {
+		if strings.Trim(c, "*") == "" || strings.ContainsAny(c, "=;, \t\"") || !printable(c) {
+			errs = append(errs, fmt.Errorf("pass_cookies: %q must be the name of a cookie, with * for any characters, and not all of them", c))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// kept are headers that are not credentials, or are rebuilt anyway.
+var kept = map[string]bool{
+	"Cookie": true, "Host": true, "Content-Type": true, "Content-Length": true, "Transfer-Encoding": true,
+	"Connection": true, "Origin": true, "Referer": true, "Accept": true, "Upgrade": true,
+}

@@ -1,0 +1,219 @@
+package loginform
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"html"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/andybalholm/cascadia"
+	xhtml "golang.org/x/net/html"
+)
+
+// maxUser is the length in bytes of the longest name.
+const maxUser = 256
+
+// An identify is a compiled Identify.
+type identify struct {
+	probe     string // path and query
+	find      func(*trial) []string
+	take      *regexp.Regexp // nil takes all that was found
+	decodings []func(string) (string, error)
+}
+
+func compileIdentify(c *Identify) (*identify, error) {
+	id := new(identify)
+	var errs []error
+	var err error
+	if c.Probe != "" {
+		if id.probe, err = probeURI(c.Probe); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if c.Regexp != "" {
+		if id.take, err = regexp.Compile(c.Regexp); err != nil || id.take.NumSubexp() != 1 {
+			errs = append(errs, fmt.Errorf("regexp: %q must be a regular expression with one group, which is the name, as ^([^|]+)", c.Regexp))
+		}
+	}
+	for text := range strings.SplitSeq(c.Decode, ",") {
+		decode, ok := decodings[strings.TrimSpace(text)]
+		if !ok {
+			errs = append(errs, fmt.Errorf("decode: %q; url, base64, and html, with commas between, would do", text))
+		}
+		id.decodings = append(id.decodings, decode)
+	}
+	if id.find, err = finder(c); err != nil {
+		errs = append(errs, err)
+	}
+	return id, errors.Join(errs...)
+}
+
+var decodings = map[string]func(string) (string, error){
+	"":       func(s string) (string, error) { return s, nil },
+	"url":    url.QueryUnescape,
+	"html":   func(s string) (string, error) { return html.UnescapeString(s), nil },
+	"base64": decodeBase64,
+}
+
+func decodeBase64(s string) (string, error) {
+	s = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(s, "="))
+	text, err := base64.RawStdEncoding.Strict().DecodeString(s)
+	return string(text), err
+}
+
+// finder returns what finds all places in an answer where the name may be.
+func finder(c *Identify) (find func(*trial) []string, err error) {
+	var set int
+	for _, option := range []string{c.Cookie, c.Header, c.JSON, c.Selector} {
+		if option != "" {
+			set++
+		}
+	}
+	switch {
+	case set > 1 || set == 0 && c.Regexp == "":
+		return nil, errors.New("one of cookie, header, json, selector, and regexp must say where the name is")
+	case c.Cookie != "":
+		return findCookie(c.Cookie)
+	case c.Header != "":
+		return findHeader(c.Header)
+	case c.JSON != "":
+		return findJSON(c.JSON)
+	case c.Selector != "":
+		return findSelector(c.Selector)
+	}
+	return func(t *trial) []string { return []string{string(t.Body)} }, nil
+}
+
+func findCookie(name string) (func(*trial) []string, error) {
+	wanted := parseGlob(name)
+	if strings.Join(wanted, "") == "" {
+		return nil, errors.New("cookie: must be the name of a cookie, with * for any characters")
+	}
+	return func(t *trial) []string {
+		var found []string
+		for _, value := range t.cookies(wanted) {
+			found = append(found, value)
+		}
+		return found
+	}, nil
+}
+
+func findHeader(name string) (func(*trial) []string, error) {
+	if strings.ContainsAny(name, ": \t") || http.CanonicalHeaderKey(name) == "Set-Cookie" {
+		return nil, fmt.Errorf("header: %q is no name of a header; for cookies there is cookie", name)
+	}
+	return func(t *trial) []string { return t.Header.Values(name) }, nil
+}
+
+func findJSON(text string) (func(*trial) []string, error) {
+	at, err := parsePointer(text)
+	if err != nil {
+		return nil, fmt.Errorf("json: %w", err)
+	}
+	return func(t *trial) []string {
+		n := t.value().at(at)
+		if n == nil || n.kind != '"' && n.kind != '0' {
+			return nil
+		}
+		return []string{n.text}
+	}, nil
+}
+
+// findSelector finds the text of an element, or an attribute of it: "a.user @title".
+func findSelector(text string) (func(*trial) []string, error) {
+	text, attribute, _ := strings.Cut(text, " @")
+	selector, err := cascadia.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf(`selector: %q: %w; "#loggedas a", or "a.user @title" for an attribute, would do`, text, err)
+	}
+	if strings.ContainsAny(attribute, " =\"'<>/") {
+		return nil, fmt.Errorf("selector: %q is no name of an attribute", attribute)
+	}
+	return func(t *trial) []string {
+		page := t.document()
+		if page == nil {
+			return nil
+		}
+		var found []string
+		for _, element := range cascadia.QueryAll(page, selector) {
+			found = append(found, elementValue(element, strings.ToLower(attribute)))
+		}
+		return found
+	}, nil
+}
+
+func elementValue(element *xhtml.Node, attribute string) string {
+	if attribute == "" {
+		var out strings.Builder
+		for n := range element.Descendants() {
+			if n.Type == xhtml.TextNode {
+				out.WriteString(n.Data)
+			}
+		}
+		return strings.TrimSpace(out.String())
+	}
+	for _, a := range element.Attr {
+		if a.Key == attribute && a.Namespace == "" {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+// Who tells the name of the user by whom the app takes the person who has just
+// signed in, by the answer to the login or by a probe, as the form's Identify says. The
+// error is ErrNobody if the answer does not tell it once and clearly, or if there is no
+// Identify, and otherwise the prober's.
+//
+// The name is as the app has it, in UTF-8 without control characters. Regexp is applied to what
+// was found as it stands, and only what it takes is decoded: so a separator that
+// somebody has in a name is still escaped and separates nothing.
+func (f *Form) Who(ctx context.Context, a *Answer, probe Prober) (string, error) {
+	id := f.identify
+	if id == nil {
+		return "", ErrNobody
+	}
+	if id.probe != "" {
+		var err error
+		if a, err = ask(ctx, probe, id.probe); err != nil {
+			return "", err
+		}
+		if !statusIn([]string{"2xx"}, a.Status) {
+			return "", ErrNobody
+		}
+	}
+	if a.Truncated || a.encoded() {
+		return "", ErrNobody
+	}
+	found := id.find(&trial{Answer: a})
+	if len(found) != 1 {
+		return "", ErrNobody
+	}
+	return id.name(found[0])
+}
+
+// name takes the name out of what was found.
+func (id *identify) name(text string) (string, error) {
+	if id.take != nil {
+		matches := id.take.FindAllStringSubmatch(text, 2)
+		if len(matches) != 1 {
+			return "", ErrNobody
+		}
+		text = matches[0][1]
+	}
+	for _, decode := range id.decodings {
+		var err error
+		if text, err = decode(text); err != nil {
+			return "", ErrNobody
+		}
+	}
+	if text == "" || len(text) > maxUser || !printable(text) {
+		return "", ErrNobody
+	}
+	return text, nil
+}

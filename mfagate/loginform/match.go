@@ -1,0 +1,228 @@
+package loginform
+
+import (
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+)
+
+// A Kind says what a request is to the login form.
+type Kind int
+
+// The kinds of requests.
+const (
+	Other  Kind = iota // nothing special: it takes a session
+	Page               // shows the login form
+	Submit             // carries name and password, and must be read by ReadSubmission
+	Public             // anybody may make it, as a visitor
+	Reset              // part of a way to a new password
+	Logout             // ends the session
+	Refuse             // a side door
+)
+
+// Classify tells what a request is, by its method and URL, and by its body where
+// a pattern has conditions on that: then up to MaxForm bytes of the body are read and
+// put back.
+//
+// What admits a request is compared strictly: Page, Submit, Public, and Reset are
+// never returned for a path or query that two readers could understand
+// differently. What stops one is compared loosely, in any spelling that some app might
+// accept: Refuse, which goes before all others, and Logout, since one missed is worse
+// than one too many. A request whose body could be a login but cannot be
+// understood is Submit, so that ReadSubmission refuses it.
+func (f *Form) Classify(r *http.Request) Kind {
+	if f.loosely(&f.refuse, r, true) {
+		return Refuse
+	}
+	path, ok := strictPath(r.URL)
+	if ok && f.submit.strict(r, path) && f.body(r, &f.submit, path) != no {
+		return Submit
+	}
+	if f.loosely(&f.logout, r, false) {
+		return Logout
+	}
+	switch {
+	case !ok:
+	case f.reset.strict(r, path) && f.body(r, &f.reset, path) == yes:
+		return Reset
+	case f.page.strict(r, path):
+		return Page
+	case f.public.strict(r, path):
+		return Public
+	}
+	return Other
+}
+
+// Poll tells whether a request is one that the app's scripts make by themselves.
+func (f *Form) Poll(r *http.Request) bool {
+	path, ok := strictPath(r.URL)
+	return ok && f.poll.strict(r, path)
+}
+
+// WebSocket tells whether a request is an upgrade that may be made in a session
+// whose user cannot be looked up. It looks at method and URL only.
+func (f *Form) WebSocket(r *http.Request) bool {
+	path, ok := strictPath(r.URL)
+	return ok && f.socket.strict(r, path)
+}
+
+// admits tells whether method and query match, strictly.
+func (p *pattern) admits(r *http.Request) bool {
+	if p.methods != nil && !slices.Contains(p.methods, r.Method) && (r.Method != http.MethodHead || !slices.Contains(p.methods, http.MethodGet)) {
+		return false
+	}
+	if r.URL.RawQuery == "" {
+		return !r.URL.ForceQuery && !slices.ContainsFunc(p.query, func(k queryKey) bool { return !k.optional })
+	}
+	if len(p.query) == 0 && !p.anyQuery {
+		return false
+	}
+	fields, err := parseForm(r.URL.RawQuery)
+	return err == nil && p.admitsQuery(fields)
+}
+
+// admitsQuery wants each key once, and none that could be taken for it.
+func (p *pattern) admitsQuery(fields []field) bool {
+	var found int
+	for i, f := range fields {
+		folded := foldName(f.name)
+		at := slices.IndexFunc(p.query, func(k queryKey) bool { return within(folded, foldName(k.name)) || within(foldName(k.name), folded) })
+		if at < 0 && !p.anyQuery || !printable(f.name) || !printable(f.value) {
+			return false
+		}
+		if at < 0 {
+			continue
+		}
+		k := p.query[at]
+		if f.name != k.name || !k.value.match(f.value) || slices.ContainsFunc(fields[:i], func(g field) bool { return g.name == f.name }) {
+			return false
+		}
+		if !k.optional {
+			found++
+		}
+	}
+	for _, k := range p.query {
+		if !k.optional {
+			found--
+		}
+	}
+	return found == 0
+}
+
+// strictPath returns the decoded path if there is one way to read it. No
+// allocation is made for a usual one.
+func strictPath(u *url.URL) (string, bool) {
+	p := u.Path
+	if u.Opaque != "" || p == "" || p[0] != '/' || strings.ContainsAny(p, "\\;%") || !printable(p) {
+		return "", false
+	}
+	if clean := path.Clean(p); clean != p && (p[:len(p)-1] != clean || p[len(p)-1] != '/') {
+		return "", false
+	}
+	if u.RawPath == "" {
+		return p, true
+	}
+	for rest := u.EscapedPath(); ; {
+		_, after, found := strings.Cut(rest, "%")
+		if !found {
+			return p, true
+		}
+		c, err := url.PathUnescape("%" + after[:min(2, len(after))])
+		if err != nil || c == "/" || isUnreserved(c[0]) {
+			return "", false
+		}
+		rest = after
+	}
+}
+
+// isUnreserved tells whether nobody has a reason to escape c (RFC 3986 section
+// 2.3); the tilde was escaped by older software.
+func isUnreserved(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '.' || c == '_'
+}
+
+// loosely tells whether a request matches a loose table in any reading. What is
+// too long to be looked at counts as long is set.
+func (f *Form) loosely(t *table, r *http.Request, long bool) bool {
+	if len(t.all) == 0 {
+		return false
+	}
+	use := func(p *pattern) bool { return p.stops(r) && f.bodyStops(r, p, long) }
+	first, second := readings(r.URL.Path)
+	return t.each(first, use) || second != first && t.each(second, use)
+}
+
+// readings returns the folded path as decoded, and decoded again as often as
+// some app might.
+func readings(p string) (once, more string) {
+	once, more = foldPath(p), p
+	if !strings.Contains(p, "%") {
+		return once, once
+	}
+	for range 3 {
+		again, err := url.PathUnescape(more)
+		if err != nil {
+			break
+		}
+		more = again
+	}
+	return once, foldPath(more)
+}
+
+// foldPath makes one path of all that some server might take for it. A path that
+// is so already is returned as it is.
+func foldPath(p string) string {
+	p = strings.ReplaceAll(p, "\\", "/")
+	p, _, _ = strings.Cut(p, "\x00")
+	if strings.Contains(p, ";") {
+		var segments []string
+		for s := range strings.SplitSeq(p, "/") {
+			s, _, _ = strings.Cut(s, ";")
+			segments = append(segments, s)
+		}
+		p = strings.Join(segments, "/")
+	}
+	if !strings.HasPrefix(p, "/") {
+		p = "/" + p
+	}
+	return strings.ToLower(path.Clean(p))
+}
+
+func trimSlash(p string) string {
+	if len(p) > 1 {
+		return strings.TrimSuffix(p, "/")
+	}
+	return p
+}
+
+// stops tells whether method and query match in some reading. Keys that the
+// pattern does not have are no matter.
+func (p *pattern) stops(r *http.Request) bool {
+	method := strings.ToUpper(r.Method)
+	if method == http.MethodHead && !slices.Contains(p.methods, method) {
+		method = http.MethodGet
+	}
+	if p.methods != nil && !slices.Contains(p.methods, method) {
+		return false
+	}
+	for _, k := range p.query {
+		if !k.optional && !k.inAny(r.URL.RawQuery) {
+			return false
+		}
+	}
+	return true
+}
+
+// inAny tells whether a key is in a query with the value wanted, perhaps among
+// others.
+func (k *queryKey) inAny(query string) bool {
+	w := pairWatch{want: func(name, value string) bool {
+		return within(foldName(name), k.name) && k.value.match(strings.ToLower(value))
+	}}
+	s := formScan{watch: &w}
+	s.write([]byte(query))
+	s.end()
+	return w.met
+}

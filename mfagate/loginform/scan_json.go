@@ -1,0 +1,141 @@
+package loginform
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+)
+
+// A jsonScan reads keys and texts of anything like JSON, at any depth, as it
+// passes: also keys without quotes, or with single ones, and comments.
+type jsonScan struct {
+	watch   watcher
+	started bool // a bracket was seen, or is not needed
+	binary  bool // it may be anything
+	off     bool // it is no JSON
+	quote   byte // the quotation mark of the text that passes, or 0
+	escaped bool
+	bare    bool // a word without quotation marks passes
+	done    bool // text is whole
+	long    bool
+	text    []byte
+	named   string // the last key
+}
+
+func (s *jsonScan) write(p []byte) {
+	if p = s.start(p); s.off {
+		return
+	}
+	for len(p) > 0 && !s.off {
+		if s.quote != 0 {
+			p = s.quoted(p)
+			continue
+		}
+		s.sign(p[0])
+		p = p[1:]
+	}
+}
+
+// start skips what is before the first bracket, and turns the scan off where
+// something else begins.
+func (s *jsonScan) start(p []byte) []byte {
+	if s.started || s.off {
+		return p
+	}
+	p = bytes.TrimLeft(p, " \t\r\n\v\f\xef\xbb\xbf")
+	if len(p) > 0 {
+		s.started = p[0] == '{' || p[0] == '['
+		s.off = !s.started
+	}
+	return p
+}
+
+// quoted takes the part of p that belongs to a text in quotation marks.
+func (s *jsonScan) quoted(p []byte) []byte {
+	if s.escaped {
+		s.escaped = false
+		s.keep(p[:1])
+		return p[1:]
+	}
+	i := bytes.IndexFunc(p, func(c rune) bool { return c == '\\' || c == rune(s.quote) })
+	if i < 0 {
+		s.keep(p)
+		return nil
+	}
+	s.keep(p[:i])
+	if p[i] == '\\' {
+		s.escaped = true
+		s.keep(p[i : i+1])
+	} else {
+		s.quote, s.done = 0, true
+	}
+	return p[i+1:]
+}
+
+// sign takes a byte outside of quotation marks.
+func (s *jsonScan) sign(c byte) {
+	switch {
+	case c == 0 && s.binary:
+		s.off = true
+	case c == 0: // letters of UTF-16 or UTF-32
+		s.watch.hidden()
+	case c == '"' || c == '\'':
+		s.begin()
+		s.quote = c
+	case c == ':' || c == '=':
+		s.key()
+	case c == ',' || c == '{' || c == '}' || c == '[' || c == ']':
+		s.value()
+	case c <= ' ' || c == '/' || c == '*':
+		s.done, s.bare = s.done || s.bare, false
+	default:
+		if !s.bare {
+			s.begin()
+			s.bare = true
+		}
+		s.keep([]byte{c})
+	}
+}
+
+func (s *jsonScan) begin() {
+	s.text, s.done, s.bare, s.long = s.text[:0], false, false, false
+}
+
+func (s *jsonScan) keep(p []byte) {
+	if room := maxName - len(s.text); len(p) > room {
+		s.long, p = true, p[:room]
+	}
+	s.text = append(s.text, p...)
+}
+
+func (s *jsonScan) key() {
+	if s.done || s.bare {
+		s.named = s.decoded()
+		s.watch.name(s.named)
+	}
+	s.begin()
+}
+
+func (s *jsonScan) value() {
+	if s.done || s.bare {
+		s.watch.pair(s.named, s.decoded())
+	}
+	s.begin()
+}
+
+func (s *jsonScan) end() {
+	s.value()
+}
+
+// decoded undoes the escapes of a text.
+func (s *jsonScan) decoded() string {
+	raw := string(s.text)
+	if s.long {
+		return ""
+	}
+	var text string
+	if strings.Contains(raw, `\`) && json.Unmarshal([]byte(`"`+raw+`"`), &text) == nil {
+		return text
+	}
+	return raw
+}

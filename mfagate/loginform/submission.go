@@ -1,0 +1,145 @@
+package loginform
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+)
+
+// A Submission is a login request as read.
+type Submission struct {
+	// User is the name as typed: "" if the app has no user names. It tells nothing about
+	// who signs in.
+	User string
+
+	Password string
+
+	// Body is what must go to the app in place of the request's own body: the
+	// fields as they were judged, in their order, and nothing else. The caller sets
+	// Content-Length and Content-Type and removes Transfer-Encoding.
+	Body        []byte
+	ContentType string
+}
+
+// Wipe overwrites Body and forgets the password. Copies that Go made of strings stay
+// until they are collected.
+func (s *Submission) Wipe() {
+	clear(s.Body)
+	s.Body, s.Password = nil, ""
+}
+
+// overrides are headers by which a request asks for another method.
+var overrides = []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"}
+
+// ReadSubmission reads the body of a request that is Submit. The error is
+// ErrTooLong if it is longer than MaxForm, ErrAmbiguous if there is more than one way
+// to read it, or none, and otherwise that of the body. The body is gone afterwards.
+func (f *Form) ReadSubmission(r *http.Request) (*Submission, error) {
+	if err := f.checkHead(r); err != nil {
+		return nil, err
+	}
+	data, err := readForm(r)
+	if err != nil {
+		return nil, err
+	}
+	b, err := parseBody(r.Header, data)
+	clear(data)
+	if err != nil {
+		return nil, err
+	}
+	s := new(Submission)
+	if s.User, s.Password, err = f.credentials(b); err != nil {
+		return nil, err
+	}
+	if !f.submitted(r, b) {
+		return nil, ambiguous("it is not what a login form sends")
+	}
+	s.Body, s.ContentType = b.encode()
+	return s, nil
+}
+
+func (f *Form) checkHead(r *http.Request) error {
+	if coding := r.Header.Values("Content-Encoding"); len(coding) > 0 {
+		return ambiguous("its body is encoded")
+	}
+	if len(r.Trailer) > 0 || r.Header.Get("Content-Range") != "" {
+		return ambiguous("it is not whole")
+	}
+	for _, h := range overrides {
+		if r.Header.Get(h) != "" {
+			return ambiguous("it asks for another method")
+		}
+	}
+	w := f.watch()
+	w.query(r.URL.RawQuery)
+	if w.user || w.password {
+		return ambiguous("there are credentials in the query, too")
+	}
+	return nil
+}
+
+func readForm(r *http.Request) ([]byte, error) {
+	if r.ContentLength > MaxForm {
+		return nil, ErrTooLong
+	}
+	if r.Body == nil {
+		return nil, ambiguous("it has no body")
+	}
+	data, err := io.ReadAll(io.LimitReader(r.Body, MaxForm+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading the login request: %w", err)
+	}
+	if len(data) > MaxForm {
+		return nil, ErrTooLong
+	}
+	return data, nil
+}
+
+// submitted tells whether one of the patterns of Submit holds in full.
+func (f *Form) submitted(r *http.Request, b *body) bool {
+	path, ok := strictPath(r.URL)
+	if !ok {
+		return false
+	}
+	for _, p := range f.submit.all {
+		if p.path.match(path, false) && p.admits(r) && b.meet(p.conditions) {
+			return true
+		}
+	}
+	return false
+}
+
+// credentials reads name and password from a body that is a form or JSON, as the
+// app has them.
+func (f *Form) credentials(b *body) (user, password string, err error) {
+	hasUser, hasPassword := f.config.User.Form != "", f.config.Password.Form != ""
+	if b.json != nil {
+		hasUser, hasPassword = f.userJSON != nil, f.passwordJSON != nil
+	}
+	if !hasPassword {
+		return "", "", ambiguous("the media type is none that the form has")
+	}
+	if password, err = b.value(f.config.Password.Form, f.passwordJSON); err != nil || !hasUser {
+		return "", password, err
+	}
+	if user, err = b.value(f.config.User.Form, f.userJSON); err == nil && !printable(user) {
+		err = ambiguous("the name has control characters")
+	}
+	return user, password, err
+}
+
+// value returns the value of a field of a form or, in JSON, the string that a
+// pointer points to, if no other key in the document could be taken for it.
+func (b *body) value(name string, at pointer) (string, error) {
+	if b.json == nil {
+		return b.only(name)
+	}
+	n := b.json.at(at)
+	if n == nil || n.kind != '"' {
+		return "", ambiguous("a field is missing, or is no text")
+	}
+	if last := at[len(at)-1]; !number(last) && b.json.count(foldName(last)) != 1 {
+		return "", ambiguous("a field is there twice")
+	}
+	return n.text, nil
+}
