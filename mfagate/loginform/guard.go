@@ -56,6 +56,10 @@ func (w *credentialWatch) pair(name, value string) {
 	}
 }
 
+func (w *credentialWatch) pairs() bool {
+	return w.nameless != nil
+}
+
 func (w *credentialWatch) hidden() {
 	w.unreadable = true
 }
@@ -207,6 +211,10 @@ func (w *keyWatch) name(name string) {
 }
 
 func (w *keyWatch) pair(string, string) {}
+
+func (w *keyWatch) pairs() bool {
+	return false
+}
 
 func (w *keyWatch) hidden() {}
 

@@ -19,6 +19,7 @@ const maxName = 512
 type watcher interface {
 	name(name string)
 	pair(name, value string)
+	pairs() bool // are of interest
 	hidden()
 }
 
@@ -29,6 +30,10 @@ type pairWatch struct {
 }
 
 func (w *pairWatch) name(string) {}
+
+func (w *pairWatch) pairs() bool {
+	return true
+}
 
 func (w *pairWatch) hidden() {
 	w.met = true
@@ -66,15 +71,18 @@ func (all scanners) end() {
 // are known to be something else.
 func newScan(h http.Header, w watcher) scanners {
 	media, _, err := mime.ParseMediaType(h.Get("Content-Type"))
-	switch unknown := err != nil || len(h["Content-Type"]) != 1; {
+	json := func(started bool) scanners {
+		return scanners{&jsonScan{watch: w, started: started}, &jsonScan{watch: w, started: started, comments: true}}
+	}
+	switch unknown := err != nil || len(h["Content-Type"]) != 1 || !strings.Contains(media, "/"); {
 	case unknown:
-		return scanners{&formScan{watch: w, lines: true}, &jsonScan{watch: w}, &multipartScan{watch: w}}
+		return append(json(false), &formScan{watch: w, lines: true}, &multipartScan{watch: w})
 	case strings.HasPrefix(media, "multipart/"):
 		return scanners{&multipartScan{watch: w}}
 	case strings.Contains(media, "json"):
-		return scanners{&formScan{watch: w, lines: true}, &jsonScan{watch: w, started: true}}
+		return append(json(true), &formScan{watch: w, lines: true})
 	case strings.Contains(media, "form") || strings.HasPrefix(media, "text/"):
-		return scanners{&formScan{watch: w, lines: true}, &jsonScan{watch: w}}
+		return append(json(false), &formScan{watch: w, lines: true})
 	}
 	return scanners{&jsonScan{watch: w, binary: true}}
 }
@@ -92,7 +100,7 @@ type formScan struct {
 
 func (s *formScan) write(p []byte) {
 	for len(p) > 0 {
-		i := bytes.IndexFunc(p, s.stop)
+		i := bytes.IndexAny(p, s.stops())
 		if i < 0 {
 			s.keep(p)
 			return
@@ -108,13 +116,25 @@ func (s *formScan) write(p []byte) {
 	}
 }
 
-func (s *formScan) stop(c rune) bool {
-	return c == '&' || c == ';' || c == '=' && !s.in || s.lines && (c == '\n' || c == '\r')
+// stops are the signs that end what passes.
+func (s *formScan) stops() string {
+	switch {
+	case s.in && s.lines:
+		return "&;\r\n"
+	case s.in:
+		return "&;"
+	case s.lines:
+		return "=&;\r\n"
+	}
+	return "=&;"
 }
 
 // keep adds to a name or value. Blanks in front of a name are dropped, lest they
 // push it out of sight.
 func (s *formScan) keep(p []byte) {
+	if s.in && !s.watch.pairs() {
+		return
+	}
 	for len(p) > 0 && !s.long {
 		n := min(len(p), maxName-len(s.text))
 		s.text, p = append(s.text, p[:n]...), p[n:]

@@ -7,33 +7,72 @@ import (
 )
 
 // A jsonScan reads keys and texts of anything like JSON, at any depth, as it
-// passes: also keys without quotes, or with single ones, and comments.
+// passes: also keys without quotes, or with single ones, and with comments where some
+// readers take them for such.
 type jsonScan struct {
-	watch   watcher
-	started bool // a bracket was seen, or is not needed
-	binary  bool // it may be anything
-	off     bool // it is no JSON
-	quote   byte // the quotation mark of the text that passes, or 0
-	escaped bool
-	bare    bool // a word without quotation marks passes
-	done    bool // text is whole
-	long    bool
-	text    []byte
-	named   string // the last key
+	watch    watcher
+	comments bool // there may be some
+	started  bool // a bracket was seen, or is not needed
+	binary   bool // it may be anything
+	off      bool // it is no JSON
+	quote    byte // the quotation mark of the text that passes, or 0
+	escaped  bool
+	comment  byte // how the comment that passes began: * or /; or 0
+	last     byte // the sign before
+	bare     bool // a word without quotation marks passes
+	done     bool // text is whole
+	long     bool
+	text     []byte
+	named    string // the last key
 }
 
 func (s *jsonScan) write(p []byte) {
-	if p = s.start(p); s.off {
-		return
-	}
+	p = s.start(p)
 	for len(p) > 0 && !s.off {
-		if s.quote != 0 {
+		switch {
+		case s.quote != 0:
 			p = s.quoted(p)
-			continue
+		case s.comment != 0:
+			p = s.commented(p)
+		default:
+			p = s.plain(p)
 		}
-		s.sign(p[0])
-		p = p[1:]
 	}
+}
+
+const jsonSigns = "\"':=,{}[]/*# \t\r\n\x00"
+
+// plain takes what is outside of quotation marks and comments: a sign, or all up
+// to the next.
+func (s *jsonScan) plain(p []byte) []byte {
+	i := bytes.IndexAny(p, jsonSigns)
+	if i == 0 {
+		s.sign(p[0])
+		s.last = p[0]
+		return p[1:]
+	}
+	if i < 0 {
+		i = len(p)
+	}
+	if !s.bare {
+		s.begin()
+		s.bare = true
+	}
+	s.keep(p[:i])
+	s.last = 0
+	return p[i:]
+}
+
+// commented takes the part of p that belongs to a comment.
+func (s *jsonScan) commented(p []byte) []byte {
+	for i, c := range p {
+		if c == '/' && s.last == '*' && s.comment == '*' || c == '\n' && s.comment == '/' {
+			s.comment, s.last = 0, 0
+			return p[i+1:]
+		}
+		s.last = c
+	}
+	return nil
 }
 
 // start skips what is before the first bracket, and turns the scan off where
@@ -72,28 +111,25 @@ func (s *jsonScan) quoted(p []byte) []byte {
 	return p[i+1:]
 }
 
-// sign takes a byte outside of quotation marks.
+// sign takes a sign outside of quotation marks.
 func (s *jsonScan) sign(c byte) {
-	switch {
-	case c == 0 && s.binary:
-		s.off = true
-	case c == 0: // letters of UTF-16 or UTF-32
-		s.watch.hidden()
-	case c == '"' || c == '\'':
+	switch c {
+	case 0: // letters of UTF-16 or UTF-32
+		if s.off = s.binary; !s.off {
+			s.watch.hidden()
+		}
+	case '"', '\'':
 		s.begin()
 		s.quote = c
-	case c == ':' || c == '=':
+	case ':', '=':
 		s.key()
-	case c == ',' || c == '{' || c == '}' || c == '[' || c == ']':
+	case ',', '{', '}', '[', ']':
 		s.value()
-	case c <= ' ' || c == '/' || c == '*':
-		s.done, s.bare = s.done || s.bare, false
 	default:
-		if !s.bare {
-			s.begin()
-			s.bare = true
+		s.done, s.bare = s.done || s.bare, false
+		if s.comments && (c == '#' || s.last == '/' && (c == '/' || c == '*')) {
+			s.comment = map[byte]byte{'#': '/', '/': '/', '*': '*'}[c]
 		}
-		s.keep([]byte{c})
 	}
 }
 
@@ -117,7 +153,7 @@ func (s *jsonScan) key() {
 }
 
 func (s *jsonScan) value() {
-	if s.done || s.bare {
+	if (s.done || s.bare) && s.watch.pairs() {
 		s.watch.pair(s.named, s.decoded())
 	}
 	s.begin()

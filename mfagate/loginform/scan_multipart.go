@@ -114,7 +114,9 @@ func dispositionNames(header string) []string {
 	var joined string
 	for _, at := range nameParameter.FindAllStringIndex(header, -1) {
 		found := parameterValues(header[at[1]:])
-		joined += found[0]
+		if strings.Contains(header[at[0]:at[1]], "*") {
+			joined += found[0]
+		}
 		names = append(names, found...)
 	}
 	if len(names) == 0 {
