@@ -42,7 +42,7 @@ func (v *visit) getRequest() error {
 	if err != nil {
 		return err
 	}
-	v.render(http.StatusOK, v.frame(), pages.OwnRequest{Request: shownRequest(q, t.now), Seen: q.ID, Continue: orRoot(v.back())})
+	v.render(http.StatusOK, v.frame(), pages.OwnRequest{Request: shownRequest(q, t.now), Seen: q.ID, Continue: v.onward(orRoot(v.back()))})
 	return nil
 }
 
