@@ -5,7 +5,8 @@ import (
 	"errors"
 )
 
-// A Message is what a [Sender] brings to a person. It holds no secret, and no
+// A Message is what a [Sender] brings to a person. It holds no secret but a code, if a
+// factor sends one, and no
 // link that does anything without a sign-in.
 type Message struct {
 	Subject  string // one line

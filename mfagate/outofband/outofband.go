@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	life  = 10 * time.Minute // ASVS 5.0 6.6.3
+	life  = 10 * time.Minute // ASVS 5.0 6.5.5
 	tries = 5
 )
 

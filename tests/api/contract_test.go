@@ -30,6 +30,7 @@ func TestContract(t *testing.T) {
 		{name: "wrong enrolments", tell: wrongEnrolments},
 		{name: "further factors", tell: furtherFactors},
 		{name: "guessing", tell: guessing},
+		{name: "codes that are sent", settings: settings{by: gatewayOfCodes}, tell: sentCodes},
 		{name: "stopped requests", tell: stoppedRequests},
 		{name: "HTTPS", tell: cookiesOnHTTPS},
 		{name: "tickets", settings: settings{site: mfagate.Site{Enrolment: mfagate.Enrolment{Ticket: true}}}, tell: tickets},

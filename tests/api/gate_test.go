@@ -15,7 +15,9 @@ import (
 	pquerna "github.com/pquerna/otp/totp"
 
 	"github.com/mfagate/caddy-mfagate/mfagate"
+	"github.com/mfagate/caddy-mfagate/mfagate/email"
 	"github.com/mfagate/caddy-mfagate/mfagate/recovery"
+	"github.com/mfagate/caddy-mfagate/mfagate/sms"
 	"github.com/mfagate/caddy-mfagate/mfagate/totp"
 	"github.com/mfagate/caddy-mfagate/storage"
 	"github.com/mfagate/caddy-mfagate/storage/memory"
@@ -36,6 +38,7 @@ const fromApp = "From-App"
 type settings struct {
 	site    mfagate.Site
 	noCodes bool
+	by      *gateway // of codes by text message and e-mail; nil: there are none
 }
 
 func open(t *testing.T, doc *document, s settings) *site {
@@ -47,6 +50,9 @@ func open(t *testing.T, doc *document, s settings) *site {
 	}
 	t.Cleanup(func() { records.Close() })
 	config := mfagate.Config{Records: records, Factors: []mfagate.Factor{totp.Factor{}}, Issuer: "Example"}
+	if s.by != nil {
+		config.Factors = append(config.Factors, sms.New(sms.Numbers{Countries: []string{"DE"}}, s.by), email.New(email.Addresses{}, s.by))
+	}
 	if !s.noCodes {
 		config.Recovery = recovery.Factor{}
 	}
