@@ -49,6 +49,7 @@ func init() {
 //	    grace          <date|duration>
 //	    remind         off|<duration>
 //	    exempt         <names and @groups...>
+//	    confirm        password|factor|both|none
 //	    reset_delay    <duration>
 //	    admins         <names and @groups...>
 //	    auditors       <names and @groups...>

@@ -26,8 +26,19 @@ func (o *SiteOptions) checkMode() error {
 	if _, err := o.grace(); err != nil {
 		return err
 	}
-	_, err := o.remind()
-	return err
+	if _, err := o.remind(); err != nil {
+		return err
+	}
+	if _, ok := confirms[o.Confirm]; !ok {
+		return fmt.Errorf("confirm %q: want password, factor, both or none", o.Confirm)
+	}
+	return nil
+}
+
+// confirms are what switching off can ask for.
+var confirms = map[string]mfagate.Confirm{
+	"": mfagate.ConfirmUsual, "password": mfagate.ConfirmPassword, "factor": mfagate.ConfirmFactor,
+	"both": mfagate.ConfirmBoth, "none": mfagate.ConfirmNone,
 }
 
 // Bounds of how long a grace and the time between two reminders may be.
@@ -84,10 +95,11 @@ func checked(to *string, what string, check func() error) option {
 // policyOptions are those of a Caddyfile that say who needs a second factor.
 func (o *SiteOptions) policyOptions() options {
 	return options{
-		"mode":   oneOf(&o.Mode, "required", "optional", "observe"),
-		"grace":  checked(&o.Grace, "a date such as 2026-12-24, or a duration such as 14d", func() error { _, err := o.grace(); return err }),
-		"remind": checked(&o.Remind, "off, or a duration such as 7d", func() error { _, err := o.remind(); return err }),
-		"exempt": words(&o.Exempt, "names of users, and of groups such as @robots"),
+		"mode":    oneOf(&o.Mode, "required", "optional", "observe"),
+		"grace":   checked(&o.Grace, "a date such as 2026-12-24, or a duration such as 14d", func() error { _, err := o.grace(); return err }),
+		"remind":  checked(&o.Remind, "off, or a duration such as 7d", func() error { _, err := o.remind(); return err }),
+		"confirm": oneOf(&o.Confirm, "password", "factor", "both", "none"),
+		"exempt":  words(&o.Exempt, "names of users, and of groups such as @robots"),
 	}
 }
 
@@ -102,7 +114,7 @@ func (all *sites) policy(s *site, realm string, to *mfagate.Site) (err error) {
 		to.StoredElsewhere = to.StoredElsewhere || other.options.Mode == ""
 		to.RequiredElsewhere = to.RequiredElsewhere || other.options.Mode == "required"
 	}
-	to.Exempt = s.options.Exempt
+	to.Exempt, to.Confirm = s.options.Exempt, confirms[s.options.Confirm]
 	if to.Grace, err = s.options.grace(); err != nil {
 		return err
 	}

@@ -46,6 +46,11 @@ type SiteOptions struct {
 	// groups with an @ before them.
 	Exempt []string `json:"exempt,omitempty"`
 
+	// What switching off asks for on top of a fresh proof: "password", "factor" (a
+	// proof made for that purpose), "both" or "none". Default: the password where it
+	// can be checked.
+	Confirm string `json:"confirm,omitempty"`
+
 	// How long a session lasts without requests: 1m to 1h. Default: 30m.
 	Idle caddy.Duration `json:"idle,omitempty"`
 

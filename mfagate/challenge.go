@@ -44,6 +44,7 @@ type answered struct {
 	Purpose string
 	Values  url.Values
 	Hold    bool // the answer came from a page, which can show codes to be saved
+	Disable bool // the person is on the way to switching off
 
 	Program *AppendedCode // the answer came with a password, whose session it makes; nil: not so
 }
@@ -182,6 +183,9 @@ func (v *visit) provedEvent(t *txn, ans answered, cred Credential) {
 func (v *visit) grant(t *txn, s session, a *account, factor string, ans answered) (out proof, next saved, err error) {
 	if ans.Purpose == purposeSettings {
 		s.Settings, s.Recovery = t.now.UTC(), factor == v.gate.recoveryName()
+		if ans.Disable {
+			s.Disable = s.Settings
+		}
 	}
 	out.Recovery = factor == v.gate.recoveryName()
 	if out.Left, err = v.gate.codesLeft(a); err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/mfagate/caddy-mfagate/pages"
 )
@@ -26,8 +27,9 @@ func (v *visit) getDisable() error {
 	if ok, err := v.verified(Prefix); !ok {
 		return err
 	}
-	if !v.keeps() && (!v.sess.maySet(v.now) || v.sess.Recovery) {
-		v.redirect(page("challenge", Prefix+"disable", "purpose", purposeSettings, "without", v.gate.recoveryName()))
+	_, factor := v.confirms()
+	if !v.keeps() && !v.sess.mayDisable(factor, v.now) {
+		v.proveForDisable()
 		return nil
 	}
 	return v.disablePage(http.StatusOK, pages.Text{})
@@ -36,8 +38,52 @@ func (v *visit) getDisable() error {
 func (v *visit) disablePage(status int, cause pages.Text) error {
 	f := v.frame()
 	f.Error = cause
-	v.render(status, f, pages.Disable{Required: v.keeps(), Password: v.checksPassword()})
+	password, _ := v.confirms()
+	v.render(status, f, pages.Disable{Required: v.keeps(), Password: password, Unasked: !password && v.checksPassword()})
 	return nil
+}
+
+// proveForDisable leads to where the proof is made that switching off takes.
+func (v *visit) proveForDisable() {
+	v.redirect(page("challenge", disablePath, "purpose", purposeSettings, "without", v.gate.recoveryName()))
+}
+
+const disablePath = Prefix + "disable"
+
+// A Confirm says what switching off asks for on top of a fresh proof for changes.
+// The zero Confirm is the password where it can be checked.
+type Confirm int
+
+// The ways to confirm.
+const (
+	ConfirmUsual    Confirm = iota // the password where it can be checked
+	ConfirmPassword                // the password or, where it cannot be checked, as ConfirmFactor
+	ConfirmFactor                  // a proof made for switching off, minutes ago
+	ConfirmBoth                    // that and, where it can be checked, the password
+	ConfirmNone                    // nothing more
+)
+
+// confirms tells what switching off asks for here.
+func (v *visit) confirms() (password, factor bool) {
+	known := v.checksPassword()
+	switch v.site.Confirm {
+	case ConfirmUsual:
+		return known, false
+	case ConfirmPassword:
+		return known, !known
+	case ConfirmBoth:
+		return known, true
+	case ConfirmNone:
+		return false, false
+	}
+	return false, true
+}
+
+// mayDisable tells whether the session's proof does for switching off: one for
+// changes, not by a recovery code and, where a factor must confirm, made on the
+// way to that very page.
+func (s *session) mayDisable(factor bool, now time.Time) bool {
+	return s.maySet(now) && !s.Recovery && (!factor || !s.Disable.IsZero() && now.Sub(s.Disable) <= freshSettings)
 }
 
 // checksPassword tells whether the source knows the password of this very request.
@@ -58,7 +104,7 @@ func (v *visit) postDisable() error {
 	case errors.Is(err, errPassword):
 		return v.disablePage(http.StatusUnprocessableEntity, pages.Text{Key: "error.password_wrong"})
 	case errors.Is(err, errProofNeeded):
-		v.redirect(page("challenge", Prefix+"disable", "purpose", purposeSettings, "without", v.gate.recoveryName()))
+		v.proveForDisable()
 		return nil
 	case err != nil:
 		return err
@@ -73,18 +119,21 @@ func (v *visit) postDisable() error {
 }
 
 // disable takes away all credentials, recovery codes, sessions and known browsers
-// of the person, after a fresh proof and, where it can be checked, the password
-// (ASVS 5.0 7.5.1).
+// of the person, after a fresh proof and what else confirms it (ASVS 5.0 7.5.1).
 func (v *visit) disable(password string) error {
 	if v.keeps() {
 		return errRequired
 	}
-	if c, ok := v.source.(PasswordChecker); ok {
-		if right, known := c.CheckPassword(v.r, strings.TrimRight(password, "\r\n")); known && !right {
+	asked, factor := v.confirms()
+	if c, ok := v.source.(PasswordChecker); ok && asked {
+		if right, known := c.CheckPassword(v.r, strings.TrimRight(password, "\r\n")); !known || !right {
 			return errPassword
 		}
 	}
-	err := v.change(true, func(t *txn, _ *session, a *account) error {
+	err := v.change(true, func(t *txn, s *session, a *account) error {
+		if !s.mayDisable(factor, t.now) {
+			return errProofNeeded
+		}
 		if _, err := t.endSessions(a); err != nil {
 			return err
 		}

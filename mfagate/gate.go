@@ -92,6 +92,8 @@ type Site struct {
 	// could have one; zero means every 7 days, less than zero means never.
 	RemindEvery time.Duration
 
+	Confirm Confirm // what switching off asks for
+
 	Names     Names
 	Enrolment Enrolment
 

@@ -108,7 +108,7 @@ func (v *visit) postChallenge() error {
 	if v.field("action") == "send" {
 		return v.postSend(method, purpose)
 	}
-	out, err := v.verify(answered{Method: method, Purpose: purpose, Values: v.r.PostForm, Hold: true})
+	out, err := v.verify(answered{Method: method, Purpose: purpose, Values: v.r.PostForm, Hold: true, Disable: v.back() == disablePath})
 	switch {
 	case err != nil:
 		return v.challengeAgain(method, err)

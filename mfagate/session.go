@@ -29,6 +29,7 @@ type session struct {
 	Factor   string    `json:"factor,omitempty"`   // of the last proof
 	Proved   time.Time `json:"proved,omitzero"`    // zero: pending
 	Settings time.Time `json:"settings,omitzero"`  // last proof made for a change of settings
+	Disable  time.Time `json:"disable,omitzero"`   // last such proof made on the way to switching off
 	Recovery bool      `json:"recovery,omitempty"` // that proof was a recovery code
 	Hold     bool      `json:"hold,omitempty"`     // until the recovery codes are saved
 	Case     string    `json:"case,omitempty"`     // number given to a person who is stuck

@@ -146,7 +146,8 @@ type OwnRequest struct {
 // Disable asks for switching off. Posts password to /.mfa/disable.
 type Disable struct {
 	Required bool // the site wants a second factor: say so, and ask nothing
-	Password bool // the password can be checked, so it is asked for
+	Password bool // it is asked for
+	Unasked  bool // it could be checked, but is not asked for
 }
 
 // An Activity is one line of what happened lately. The texts event.KIND name it.

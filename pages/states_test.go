@@ -135,6 +135,7 @@ func states() []state {
 		{"disable", f, Disable{Password: true}},
 		{"disable-wrong", wrong("error.password_wrong"), Disable{Password: true}},
 		{"disable-no-password", f, Disable{}},
+		{"disable-not-asked", f, Disable{Unasked: true}},
 		{"disable-required", f, Disable{Required: true}},
 		{"message-disabled", Frame{Site: "Intranet"}, Message{Title: Text{Key: "message.disabled.title"}, Text: Text{Key: "message.disabled.text"}, Link: "/", Label: Text{Key: "label.continue"}}},
 		{"security-low", notice("notice.passed_recovery", 1), low},
