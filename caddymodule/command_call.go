@@ -87,11 +87,15 @@ func (l commandLine) call(method, path string, in, out any) error {
 
 // open asks the running server; whoever calls it closes the answer.
 func (l commandLine) open(method, path string, body io.Reader) (io.ReadCloser, error) {
+	return l.send(method, path, nil, body)
+}
+
+func (l commandLine) send(method, path string, header http.Header, body io.Reader) (io.ReadCloser, error) {
 	address, err := l.address()
 	if err != nil {
 		return nil, usageError(err.Error())
 	}
-	resp, err := caddycmd.AdminAPIRequest(address, method, path, nil, body)
+	resp, err := caddycmd.AdminAPIRequest(address, method, path, header, body)
 	if err != nil {
 		return nil, explain(address, err)
 	}
@@ -191,14 +195,30 @@ func (l commandLine) confirm(question string) error {
 	if l.Bool("yes") {
 		return nil
 	}
-	if !term.IsTerminal(int(os.Stdin.Fd())) {
-		return usageError("this cannot be undone, and there is nobody to ask: give --yes")
+	if !somebodyThere() {
+		return errNobody
 	}
 	realm, err := l.realm()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, question+" [y/N] ", l.Arg(0), realm)
+	return l.ask(fmt.Sprintf(question, l.Arg(0), realm))
+}
+
+// errNobody is the answer to a question that nobody hears.
+const errNobody = usageError("this cannot be undone, and there is nobody to ask: give --yes")
+
+func somebodyThere() bool { return term.IsTerminal(int(os.Stdin.Fd())) }
+
+// ask asks a question unless --yes was given. Where nobody can answer, it must be.
+func (l commandLine) ask(question string) error {
+	if l.Bool("yes") {
+		return nil
+	}
+	if !somebodyThere() {
+		return errNobody
+	}
+	fmt.Fprint(os.Stderr, question+" [y/N] ")
 	answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("reading the answer: %w", err)

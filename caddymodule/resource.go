@@ -10,7 +10,6 @@ import (
 
 	"github.com/mfagate/caddy-mfagate/mfagate"
 	"github.com/mfagate/caddy-mfagate/storage"
-	"github.com/mfagate/caddy-mfagate/storage/sealed"
 )
 
 // A StoreOpener is a module in the namespace mfa.stores.
@@ -43,6 +42,7 @@ type resource struct {
 
 	mu      sync.Mutex
 	records *mfagate.Records // nil until opened
+	vault   *vault           // too
 }
 
 // acquire takes a share in the store of o, which release gives back. It opens
@@ -80,20 +80,16 @@ func (r *resource) open(ctx context.Context) (*mfagate.Records, error) {
 	if err != nil {
 		return nil, err
 	}
-	records, err := openRecords(ctx, store, r.keyset)
+	vault, err := openVault(ctx, store, r.keyset)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	r.records = records
-	return records, nil
-}
-
-func openRecords(ctx context.Context, store storage.Store, path string) (*mfagate.Records, error) {
-	keyset, err := sealed.OpenKeyset(ctx, path, store)
+	records, err := mfagate.OpenRecords(ctx, vault.door)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, store.Close())
 	}
-	return mfagate.OpenRecords(ctx, sealed.New(store, keyset))
+	r.records, r.vault = records, vault
+	return records, nil
 }
 
 // Destruct implements caddy.Destructor: the last configuration is gone.
@@ -103,6 +99,7 @@ func (r *resource) Destruct() error {
 	if r.records == nil {
 		return nil
 	}
+	r.vault.stop()
 	return r.records.Close()
 }
 

@@ -55,6 +55,9 @@ const (
 // OpenRecords checks the format of the records in s and takes s over: Close
 // closes it. Records written by a newer version of the program are an error.
 func OpenRecords(ctx context.Context, s storage.Store) (*Records, error) {
+	if err := checkWhole(ctx, s); err != nil {
+		return nil, err
+	}
 	if err := checkFormat(ctx, s); err != nil {
 		return nil, err
 	}

@@ -95,3 +95,11 @@ type Store interface {
 type Shared interface {
 	Shared() bool
 }
+
+// A Snapshotter is a store that can show all of its records without holding them in
+// memory. Stores that are not are read by one [Store.List].
+type Snapshotter interface {
+	// Snapshot calls f for each record in byte order of the keys, as they all were
+	// at one instant, while others write. It ends with the first error of f.
+	Snapshot(ctx context.Context, f func(Record) error) error
+}

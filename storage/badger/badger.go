@@ -69,7 +69,10 @@ type Store struct {
 	free     func() (bytes uint64, known bool)
 }
 
-var _ storage.Store = (*Store)(nil)
+var (
+	_ storage.Store       = (*Store)(nil)
+	_ storage.Snapshotter = (*Store)(nil)
+)
 
 // Get implements [storage.Store].
 func (s *Store) Get(ctx context.Context, key string) (r storage.Record, err error) {
@@ -112,6 +115,33 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) (rs [
 		return nil, s.wrap("listing", err)
 	}
 	return rs, nil
+}
+
+// Snapshot implements [storage.Snapshotter]. What is deleted meanwhile takes room on
+// the disk until it returns.
+func (s *Store) Snapshot(ctx context.Context, f func(storage.Record) error) error {
+	var stopped error
+	err := s.db.View(func(txn *badger.Txn) error {
+		it := txn.NewIterator(badger.IteratorOptions{Prefix: dbKey("")})
+		defer it.Close()
+		for it.Rewind(); it.Valid(); it.Next() {
+			if stopped = ctx.Err(); stopped != nil {
+				return nil
+			}
+			r, err := record(it.Item())
+			if err != nil {
+				return err
+			}
+			if stopped = f(r); stopped != nil {
+				return nil
+			}
+		}
+		return nil
+	})
+	if stopped != nil {
+		return stopped // not the database's
+	}
+	return s.wrap("reading", err)
 }
 
 // Close implements [storage.Store]. It waits for the commit under way. Later

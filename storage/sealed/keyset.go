@@ -56,6 +56,9 @@ func (k *Keyset) Rotate() (*Keyset, error) {
 	return fromHandle(handle)
 }
 
+// Keys tells the number of keys.
+func (k *Keyset) Keys() int { return k.handle.Len() }
+
 // String tells the number of keys.
 func (k *Keyset) String() string { return fmt.Sprintf("keyset of %d keys", k.handle.Len()) }
 

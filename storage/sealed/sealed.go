@@ -36,10 +36,11 @@
 //	next, err := keyset.Rotate()
 //	err = next.Save("data/keyset.json")
 //	keyset, err = sealed.OpenKeyset(ctx, "data/keyset.json", db)
-//	store = sealed.New(db, keyset)
+//	store.Use(keyset)
 //
-// Records keep the key that sealed them until they are written again. A crash
-// between any two of these steps loses nothing.
+// Records keep the key that sealed them until they are written again, or until
+// [Store.Reseal] does that for all. A crash between any two of these steps loses
+// nothing. The old keys must stay in the file: fingerprints and backups need them.
 //
 // There is no way to derive other secrets from a keyset. Where the program needs
 // one, it makes it at random and keeps it in a record.
@@ -49,6 +50,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/mfagate/caddy-mfagate/storage"
 )
@@ -71,7 +73,7 @@ const Overhead = 1 + 5 + 24 + 16 // format, Tink's prefix, nonce, tag
 // concurrent use.
 type Store struct {
 	inner  storage.Store
-	keyset *Keyset
+	keyset atomic.Pointer[Keyset]
 }
 
 var (
@@ -82,8 +84,14 @@ var (
 // New returns a store that keeps its records, sealed by keyset, in store.
 // Closing it closes store.
 func New(store storage.Store, keyset *Keyset) *Store {
-	return &Store{inner: store, keyset: keyset}
+	s := &Store{inner: store}
+	s.keyset.Store(keyset)
+	return s
 }
+
+// Use makes the store seal and open by keyset from now on. That must hold the keys
+// of the one before, see [Keyset.Rotate].
+func (s *Store) Use(keyset *Keyset) { s.keyset.Store(keyset) }
 
 // Get implements [storage.Store]. The error wraps [ErrSealed] or [ErrFormat] if
 // there is a record but it does not open.
@@ -112,14 +120,14 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]st
 
 // Apply implements [storage.Store].
 func (s *Store) Apply(ctx context.Context, changes ...storage.Change) error {
-	closed := make([]storage.Change, len(changes))
+	closed, keyset := make([]storage.Change, len(changes)), s.keyset.Load()
 	for i, c := range changes {
 		if c.Value != nil {
 			if len(c.Value) > storage.MaxValue {
 				return fmt.Errorf("sealing record %q: value of %d bytes is too long (limit %d)",
 					c.Key, len(c.Value), storage.MaxValue)
 			}
-			value, err := s.keyset.seal(c.Key, c.Value)
+			value, err := keyset.seal(c.Key, c.Value)
 			if err != nil {
 				return fmt.Errorf("sealing record %q: %w", c.Key, err)
 			}
@@ -141,8 +149,12 @@ func shared(store storage.Store) bool {
 	return ok && s.Shared()
 }
 
-func (s *Store) open(r storage.Record) (storage.Record, error) {
-	value, err := s.keyset.open(r.Key, r.Value)
+func (s *Store) open(r storage.Record) (storage.Record, error) { return s.keyset.Load().Open(r) }
+
+// Open returns a record of the store inside with its value in clear. The error wraps
+// [ErrSealed] or [ErrFormat] if the keyset does not open it.
+func (k *Keyset) Open(r storage.Record) (storage.Record, error) {
+	value, err := k.open(r.Key, r.Value)
 	if err != nil {
 		return storage.Record{}, fmt.Errorf("opening record %q: %w", r.Key, err)
 	}

@@ -1,0 +1,62 @@
+package mfagate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mfagate/caddy-mfagate/storage"
+)
+
+// passing are the kinds of records that no backup holds. What has ended since would
+// come back to life with them: a session that was signed out, a ticket that was used.
+var passing = []string{kindSession, kindSeen, kindStep, kindTicket}
+
+// RestoreMark is the key of a record that a store holds while it is filled from a
+// backup. [OpenRecords] refuses such a store: where half of the users are missing, a
+// user who is enrolled looks like one who is not.
+const RestoreMark = kindMeta + "/restore"
+
+// ErrHalfRestored reports that a restore into the store was broken off.
+var ErrHalfRestored = errors.New("mfagate: a restore into this store was broken off: remove the store, start with an empty one, and restore again")
+
+// Restored tells whether a record belongs into a backup, and may come back from one.
+func Restored(key string) bool {
+	kind, _, _ := strings.Cut(key, "/")
+	return key != RestoreMark && !slices.Contains(passing, kind)
+}
+
+// Fresh tells whether a record can be in a store that nobody has used yet.
+func Fresh(key string) bool { return key == metaFormat || !Restored(key) && key != RestoreMark }
+
+var metaFormat = key(kindMeta, "format")
+
+// CheckRestored returns an error if a record of a backup, with its value in clear, was
+// written by a newer version of the program.
+func CheckRestored(r storage.Record) error {
+	if r.Key != metaFormat {
+		return nil
+	}
+	switch v, err := strconv.Atoi(string(r.Value)); {
+	case err != nil:
+		return fmt.Errorf("mfagate: reading the format of the records: %w", err)
+	case v > format:
+		return fmt.Errorf("mfagate: the records have format %d, this version of mfagate knows only %d: %w", v, format, errFormat)
+	}
+	return nil
+}
+
+// checkWhole returns [ErrHalfRestored] if a restore was broken off.
+func checkWhole(ctx context.Context, s storage.Store) error {
+	switch _, err := s.Get(ctx, RestoreMark); {
+	case err == nil:
+		return ErrHalfRestored
+	case errors.Is(err, storage.ErrNotFound):
+		return nil
+	default:
+		return fmt.Errorf("mfagate: looking for a restore: %w", err)
+	}
+}
