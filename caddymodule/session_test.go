@@ -23,10 +23,23 @@ type person struct {
 	user, password string   // empty means alice's
 	headers        []string // sent with requests of the API, two by two
 	seed           string
+	recovery       []string
 }
 
 // ask sends a request of the JSON API, and reads the answer into out.
 func (p *person) ask(method, path string, body, out any) {
+	p.g.t.Helper()
+	got := p.request(method, path, body)
+	if got.status >= 300 {
+		p.g.t.Fatalf("%s %s = %d %s", method, path, got.status, got.body)
+	}
+	if err := json.Unmarshal([]byte(got.body), out); err != nil {
+		p.g.t.Fatal(err)
+	}
+}
+
+// request sends a request of the JSON API.
+func (p *person) request(method, path string, body any) answer {
 	p.g.t.Helper()
 	encoded, err := json.Marshal(body)
 	if err != nil {
@@ -45,12 +58,7 @@ func (p *person) ask(method, path string, body, out any) {
 	}
 	got := p.g.send(req)
 	p.keep(got)
-	if got.status >= 300 {
-		p.g.t.Fatalf("%s %s = %d %s", method, path, got.status, got.body)
-	}
-	if err := json.Unmarshal([]byte(got.body), out); err != nil {
-		p.g.t.Fatal(err)
-	}
+	return got
 }
 
 // keep takes the cookies of an answer, as a browser does.
@@ -99,6 +107,7 @@ func (p *person) enrol() {
 	if len(done.Codes) == 0 {
 		g.t.Fatal("enrolling gave no recovery codes")
 	}
+	p.recovery = done.Codes
 }
 
 func (p *person) get(path string, headers ...string) answer {
