@@ -67,12 +67,12 @@ func keysOf(t *testing.T, s storage.Store) (keys []string) {
 }
 
 // What has ended since must not come back to life: sessions that were signed out and
-// tickets that were used are in no backup.
+// tickets that were used, and requests for a reset that the owner refused, are in no backup.
 func TestBackupHoldsNothingPassing(t *testing.T) {
 	v, _ := newVault(t, t.TempDir()+"/keyset", new(memory.Store))
-	put(t, v.clear, "user/default/alice", "attempt/default/alice", "event/1", "session/x", "seen/x", "step/x/enrol", "ticket/x", "outbox/1")
+	put(t, v.clear, "user/default/alice", "attempt/default/alice", "event/1", "session/x", "seen/x", "step/x/enrol", "ticket/x", "request/default/alice", "outbox/1")
 	b := backupOf(t, v)
-	for _, kind := range []string{"session/", "seen/", "step/", "ticket/", "value of"} {
+	for _, kind := range []string{"session/", "seen/", "step/", "ticket/", "request/", "value of"} {
 		if bytes.Contains(b, []byte(kind)) {
 			t.Errorf("the backup holds %q", kind)
 		}

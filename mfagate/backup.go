@@ -12,8 +12,9 @@ import (
 )
 
 // passing are the kinds of records that no backup holds. What has ended since would
-// come back to life with them: a session that was signed out, a ticket that was used.
-var passing = []string{kindSession, kindSeen, kindStep, kindTicket}
+// come back to life with them: a session that was signed out, a ticket that was used, a
+// request for a reset that the owner refused.
+var passing = []string{kindSession, kindSeen, kindStep, kindTicket, kindRequest}
 
 // RestoreMark is the key of a record that a store holds while it is filled from a
 // backup. [OpenRecords] refuses such a store: where half of the users are missing, a
