@@ -128,6 +128,9 @@ func (h *Handler) Validate() error {
 	if err := h.checkGroups(); err != nil {
 		return err
 	}
+	if err := h.checkAsk(); err != nil {
+		return err
+	}
 	if err := h.checkTrust(); err != nil {
 		return err
 	}
@@ -143,9 +146,13 @@ func (h *Handler) config() (mfagate.BlockConfig, error) {
 	if err != nil {
 		return mfagate.BlockConfig{}, err
 	}
+	source := h.source
+	if h.asks() {
+		source = nil
+	}
 	return mfagate.BlockConfig{
 		Site:   site,
-		Source: h.source,
+		Source: source, Ask: h.asks(),
 		Policy: mfagate.Policy{Factors: h.Factors, MaxAge: time.Duration(h.MaxAge)},
 		Trust:  h.Trust.trust(),
 	}, nil
@@ -169,7 +176,13 @@ func (h *Handler) newBlock() (*mfagate.Block, error) {
 // the gate answers its own, so that no error route can lead to the app.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	h.guard.clean(r)
-	if !own(sentURL(r).Path) {
+	path := sentURL(r).Path
+	if own(path) {
+		if other := h.app.sites.serving(h, path); other != h {
+			other.guard.clean(r)
+			h = other
+		}
+	} else {
 		protected, err := h.protects(r)
 		if err != nil {
 			h.refuse(w, r, http.StatusInternalServerError, "matching the request", err)

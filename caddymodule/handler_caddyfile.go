@@ -56,7 +56,7 @@ func init() {
 //	}
 //
 // In place of user, the name of any other module in the namespace mfa.identity
-// may stand. The matcher goes into the handler and not, as usual, onto its route,
+// may stand, such as ask. The matcher goes into the handler and not, as usual, onto its route,
 // because the handler must also see the requests to its own pages.
 func parseHandler(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	if !h.Next() {

@@ -132,6 +132,7 @@ type site struct {
 	named     bool   // somebody named the realm
 	addresses []string
 	options   SiteOptions
+	pages     pagesOf
 	groupless bool // the source of one of its handlers does not tell groups
 }
 
@@ -163,6 +164,7 @@ func (all *sites) join(h *Handler) error {
 		return err
 	}
 	s.addAddresses(h.Addresses)
+	s.pages.add(h)
 	s.groupless = s.groupless || !h.tellsGroups()
 	return nil
 }

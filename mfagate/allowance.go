@@ -24,7 +24,8 @@ type requester struct {
 // An allowance counts what this process makes for people who have shown a password
 // only, such as pending sessions. It is kept in memory.
 type allowance struct {
-	max int
+	max  int
+	most int // who is counted apart, beyond that all together; zero means everybody
 
 	mu   sync.Mutex
 	made map[requester]*window
@@ -43,6 +44,10 @@ func (a *allowance) take(s requester, now time.Time) error {
 		a.made = make(map[requester]*window)
 	}
 	w := a.made[s]
+	if w == nil && a.most > 0 && len(a.made) >= a.most {
+		s = requester{}
+		w = a.made[s]
+	}
 	if w == nil || now.Sub(w.begin) >= pendingLife {
 		w = &window{begin: now}
 		a.made[s] = w

@@ -188,6 +188,9 @@ func (v *visit) problemIn(f fault, state string) {
 		if p.State == stateEnroll {
 			p.URL = Prefix + "enroll"
 		}
+		if v.asks {
+			p.URL = askPath
+		}
 		v.w.Header().Set("WWW-Authenticate", challengeHeader(v.realm, p.URL))
 	}
 	v.json(f.status, "application/problem+json", p)

@@ -17,6 +17,7 @@ type Block struct {
 	source   Source
 	policy   Policy
 	trust    Trust
+	asks     bool
 	realm    string
 	idle     time.Duration
 	lifetime time.Duration
@@ -39,8 +40,12 @@ const (
 // can be checked beside a running server.
 func (c BlockConfig) Validate() error {
 	switch s := c.Site; {
-	case c.Source == nil:
+	case c.Source == nil && !c.Ask:
 		return errors.New("mfagate: an identity source is required")
+	case c.Source != nil && c.Ask:
+		return errors.New("mfagate: a block that asks has no identity source")
+	case c.Ask && c.Trust.Read != nil:
+		return errors.New("mfagate: a block that asks has nobody to trust")
 	case s.Idle < 0 || s.Idle > maxIdle:
 		return fmt.Errorf("mfagate: idle is %v; it must lie between 0 and %v", s.Idle, maxIdle)
 	case s.Lifetime < 0 || s.Lifetime > maxLifetime:
@@ -74,8 +79,11 @@ func (g *Gate) Block(c BlockConfig) (*Block, error) {
 		}
 	}
 	b := &Block{
-		gate: g, site: c.Site, source: c.Source, policy: c.Policy, trust: c.Trust,
+		gate: g, site: c.Site, source: c.Source, policy: c.Policy, trust: c.Trust, asks: c.Ask,
 		realm: c.Site.Realm, idle: c.Site.Idle, lifetime: c.Site.Lifetime,
+	}
+	if b.asks {
+		g.asks.Store(true)
 	}
 	b.site.Names, _ = c.Site.Names.withCanonicalAliases() // was validated
 	b.admins, b.auditors, b.exempt, _ = c.Site.rosters()  // too
@@ -130,7 +138,7 @@ func (b *Block) Serve(w http.ResponseWriter, r *http.Request, next Next) error {
 		v.refuse(err)
 		return nil
 	}
-	if !v.told {
+	if !v.told && !v.asks {
 		v.refuse(ErrNoIdentity)
 		return nil
 	}
@@ -162,6 +170,9 @@ func (v *visit) decide() (Decision, error) {
 	if v.sess != nil && v.sess.satisfies(v.policy, v.now) {
 		d.Verdict, d.Factor, d.Proved, d.Age = Pass, v.sess.Factor, v.sess.Proved, v.now.Sub(v.sess.Created)
 		return d, nil
+	}
+	if v.asks {
+		return v.decideAsked(d), nil
 	}
 	at, trusted, err := v.byTrust()
 	if err != nil {
@@ -206,6 +217,9 @@ func (v *visit) identify() error {
 	if !v.client.Secure && !v.loopback() {
 		return errInsecure
 	}
+	if v.asks {
+		return v.findAsked()
+	}
 	id, err := v.source.Identify(v.r)
 	switch {
 	case err == nil:
@@ -224,7 +238,7 @@ func (v *visit) identify() error {
 // findSession reads the session of the request's cookie. One of another site or
 // user is worth nothing here.
 func (v *visit) findSession() error {
-	token := passedToken(v.r)
+	token := passedTokens(v.r).own
 	if token == "" {
 		var err error
 		if token, err = v.cookie(sessionCookie); err != nil || len(token) != tokenLength {
@@ -244,7 +258,7 @@ func (v *visit) takeSession(token string) error {
 	if err != nil {
 		return fmt.Errorf("reading the session: %w", err)
 	}
-	if s.Site != v.site.Name || s.Realm != v.realm || v.told && s.Subject != v.Subject {
+	if s.Asked != v.asks || s.Site != v.site.Name || s.Realm != v.realm || v.told && s.Subject != v.Subject {
 		return nil
 	}
 	if !s.Proved.IsZero() { // a pending session has a short life of its own

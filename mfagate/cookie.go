@@ -14,6 +14,7 @@ import (
 const (
 	sessionCookie = "mfagate"
 	browserCookie = "mfagate_browser"
+	askCookie     = "mfagate_ask" // of sessions on blocks that ask
 	hostPrefix    = "__Host-"
 )
 
@@ -105,5 +106,5 @@ func withoutOwn(line string) string {
 
 func ownCookie(name string) bool {
 	name = strings.TrimPrefix(name, hostPrefix)
-	return name == sessionCookie || name == browserCookie
+	return name == sessionCookie || name == browserCookie || name == askCookie
 }

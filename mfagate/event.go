@@ -46,6 +46,7 @@ const (
 	EventUnlocked     = "unlocked"
 	EventTicketIssued = "ticket_issued"
 	EventTicketUsed   = "ticket_used"
+	EventAsked        = "asked"   // somebody gave the name where a block asks for it
 	EventTrusted      = "trusted" // passes on the word of the first factor, told once an hour at most
 
 	EventResetRequested = "reset_requested" // by somebody who lost every factor; Detail is the case number

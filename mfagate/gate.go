@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/mfagate/caddy-mfagate/pages"
@@ -56,12 +57,19 @@ type Config struct {
 	Logger *slog.Logger // nil discards
 }
 
-// A BlockConfig configures a [Block]. Source is required.
+// A BlockConfig configures a [Block]. Source is required unless the block asks.
 type BlockConfig struct {
 	Site   Site
 	Source Source
 	Policy Policy
 	Trust  Trust
+
+	// Ask is for what people reach before they sign in, such as a link that resets
+	// a password: the block asks for the name and a code on the page
+	// Prefix + "ask", tells nobody whether there is such a user, and needs no
+	// Source. What that opens is open for 15 minutes, and on such blocks of the
+	// site only. The gate's other pages are for another block to serve.
+	Ask bool
 }
 
 // A Site is what all blocks of one app share: they show the same pages and
@@ -185,6 +193,7 @@ type Gate struct {
 	log      *slog.Logger
 
 	retention time.Duration // zero: the usual
+	asks      atomic.Bool   // a block asks
 }
 
 var factorName = regexp.MustCompile(`^[a-z0-9_]+$`)
@@ -295,11 +304,16 @@ func (g *Gate) budget(factor string) budget {
 	if factor == g.recoveryName() {
 		return recoveryBudget
 	}
+	b := codeBudget
+	if g.asks.Load() { // strangers have a share of their own there
+		b.strangersDay -= askBudget.strangersDay + askBudget.knownDay
+		b.strangersMonth -= askBudget.strangersMonth + askBudget.knownMonth
+	}
 	n := 1
 	for _, f := range g.factors {
 		if _, sends := f.(Restricted); sends {
 			n++
 		}
 	}
-	return codeBudget.among(n)
+	return b.among(n)
 }

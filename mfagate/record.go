@@ -20,6 +20,7 @@ const (
 	kindMeta      = "meta"      // meta/format
 	kindUser      = "user"      // user/REALM/NAME: an account
 	kindAttempts  = "attempt"   // attempt/REALM/NAME
+	kindAsk       = "ask"       // ask/BUCKET: attempts of strangers, by name
 	kindSession   = "session"   // session/HASH
 	kindSeen      = "seen"      // seen/HASH: when a session was last used
 	kindStep      = "step"      // step/HASH/PURPOSE: a conversation with a factor

@@ -29,6 +29,7 @@ type Records struct {
 	exports   atomic.Int32 // of reports, under way
 
 	pending, cases, sights allowance // sessions without a proof, case numbers, users who are new
+	asks                   allowance // answers of strangers, by address
 	trusted                trustNotes
 	programs               programs
 	requests               allowance // of which administrators are told by a message
@@ -61,7 +62,7 @@ func OpenRecords(ctx context.Context, s storage.Store) (*Records, error) {
 	if err := checkFormat(ctx, s); err != nil {
 		return nil, err
 	}
-	r := &Records{store: s, pending: allowance{max: maxPending}, cases: allowance{max: maxCases}, sights: allowance{max: maxSights}, requests: allowance{max: maxToldRequests}}
+	r := &Records{store: s, pending: allowance{max: maxPending}, cases: allowance{max: maxCases}, asks: allowance{max: maxAsks, most: maxAskers}, sights: allowance{max: maxSights}, requests: allowance{max: maxToldRequests}}
 	if sh, ok := s.(storage.Shared); ok {
 		r.shared = sh.Shared()
 	}

@@ -64,6 +64,7 @@ func (r *Records) prune(context.Context) {
 	now := time.Now()
 	r.pending.prune(now)
 	r.cases.prune(now)
+	r.asks.prune(now)
 	r.trusted.prune(now)
 	r.programs.prune(now)
 	r.requests.prune(now)

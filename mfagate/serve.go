@@ -42,6 +42,7 @@ var routes = map[string]route{
 	"notices":        {"GET": (*visit).getMissed, "POST": (*visit).postMissed},
 	"reminder":       {"GET": (*visit).getReminder, "POST": (*visit).postReminder},
 	"sign-out":       {"GET": (*visit).getSignOut, "POST": (*visit).postSignOut},
+	"ask":            {"GET": (*visit).getAsk, "POST": (*visit).postAsk},
 	"admin":          {"GET": (*visit).getAdmin},
 	"admin/":         {"GET": (*visit).getUsers},
 	"admin/user":     {"GET": (*visit).getUser},
@@ -97,6 +98,9 @@ func (v *visit) dispatch(path string) error {
 	if err != nil {
 		return err
 	}
+	if v.asks != (path == askPath) {
+		return errNotFound
+	}
 	if mode := v.r.Header.Get("Sec-Fetch-Mode"); mode != "" && mode != "navigate" && !strings.HasPrefix(path, apiPrefix) {
 		return errForbidden // a script of the app, reading over the person's shoulder (ASVS 5.0 3.5.4)
 	}
@@ -105,7 +109,7 @@ func (v *visit) dispatch(path string) error {
 			return err
 		}
 	}
-	if v.Name == "" && path != Prefix+"sign-out" {
+	if v.Name == "" && path != Prefix+"sign-out" && !v.asks {
 		return ErrNoIdentity
 	}
 	v.call = v.newCall()

@@ -36,6 +36,7 @@ type session struct {
 	Ticket   string    `json:"ticket,omitempty"`   // hash of the ticket that admits an enrolment
 
 	Want  requirement `json:"want,omitzero"`   // what the last stopped request needed
+	Asked bool        `json:"asked,omitempty"` // made by a block that asks, and good for such alone
 	Email string      `json:"email,omitempty"` // as the source told it then; it may not tell on our pages
 	Phone string      `json:"phone,omitempty"` // likewise
 }

@@ -16,6 +16,10 @@ const (
 // that a background request does not take the place of the page that the person
 // wanted.
 func (v *visit) stop(verdict Verdict) {
+	if v.asks {
+		v.stopAsked()
+		return
+	}
 	if upgrade(v.r) || !navigation(v.r) {
 		v.unauthorized(verdict)
 		return

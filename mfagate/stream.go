@@ -14,7 +14,7 @@ import (
 type stream struct {
 	context.Context
 	cancel context.CancelFunc
-	token  string
+	tokens tokens
 
 	prev, next *stream // among those of the session
 }
@@ -29,12 +29,37 @@ func (s *stream) Value(key any) any {
 	return s.Context.Value(key)
 }
 
-// passedToken is the token of the session with which an earlier block let r pass.
-func passedToken(r *http.Request) string {
+// tokens are those of the two sessions that further blocks may look for: the
+// person's, and the one of blocks that ask.
+type tokens struct{ own, asked string }
+
+// passedTokens are those with which an earlier block let r pass.
+func passedTokens(r *http.Request) tokens {
 	if s, ok := r.Context().Value(streamKey{}).(*stream); ok {
-		return s.token
+		return s.tokens
 	}
-	return ""
+	return tokens{}
+}
+
+// tokensOn are those for further blocks, from whom the cookies will be hidden.
+func (v *visit) tokensOn() (t tokens, err error) {
+	if !v.gate.asks.Load() {
+		return tokens{own: v.token}, nil
+	}
+	if t = passedTokens(v.r); t == (tokens{}) {
+		if t.own, err = v.cookie(sessionCookie); err != nil {
+			return t, err
+		}
+		if t.asked, err = v.cookie(askCookie); err != nil {
+			return t, err
+		}
+	}
+	if v.asks {
+		t.asked = v.token
+	} else {
+		t.own = v.token
+	}
+	return t, nil
 }
 
 // streams are the requests of one session that are with the app. They are
@@ -97,7 +122,11 @@ func (s *streams) busy() bool {
 // second after its end, which makes a proxy close both sides of an upgraded
 // connection too.
 func (v *visit) pass(d Decision, next Next) error {
-	if err := hideCookies(v.r.Header); err != nil {
+	on, err := v.tokensOn()
+	if err == nil {
+		err = hideCookies(v.r.Header)
+	}
+	if err != nil {
 		v.refuse(err)
 		return nil
 	}
@@ -105,11 +134,11 @@ func (v *visit) pass(d Decision, next Next) error {
 	case "": // the mode lets it pass without
 		return v.passLoose(d, next)
 	case FactorTrusted:
-		return v.passTrusted(d, next)
+		return v.passTrusted(d, on, next)
 	}
 	ctx, cancel := context.WithCancel(v.r.Context())
 	defer cancel()
-	st := &stream{Context: ctx, cancel: cancel, token: v.token}
+	st := &stream{Context: ctx, cancel: cancel, tokens: on}
 	if !v.live.streams.add(st) { // the session ended just now
 		v.sess, v.live, v.token = nil, nil, ""
 		v.stop(Challenge)
@@ -145,8 +174,8 @@ func (v *visit) passLoose(d Decision, next Next) error {
 
 // passTrusted hands the request to the app without a session of ours, for no longer
 // than a session would last. One that there is goes on to further blocks.
-func (v *visit) passTrusted(d Decision, next Next) error {
+func (v *visit) passTrusted(d Decision, on tokens, next Next) error {
 	ctx, cancel := context.WithDeadline(v.r.Context(), v.until)
 	defer cancel()
-	return next(v.w, v.r.WithContext(&stream{Context: ctx, cancel: cancel, token: v.token}), d)
+	return next(v.w, v.r.WithContext(&stream{Context: ctx, cancel: cancel, tokens: on}), d)
 }

@@ -71,7 +71,11 @@ func (v *visit) event(kind string) Event {
 // adopt makes s the session of the visit and of the browser.
 func (v *visit) adopt(s saved) {
 	v.sess, v.token, v.live = s.session, s.token, nil
-	v.setCookie(sessionCookie, s.token, time.Time{})
+	name := sessionCookie
+	if s.Asked {
+		name = askCookie
+	}
+	v.setCookie(name, s.token, time.Time{})
 }
 
 // ensure makes a pending session if the visit has none. That takes an identity

@@ -150,6 +150,11 @@ type Disable struct {
 	Unasked  bool // it could be checked, but is not asked for
 }
 
+// Ask is for somebody whom no first factor names. Posts user and code to /.mfa/ask.
+type Ask struct {
+	Name string // as it was typed before
+}
+
 // An Activity is one line of what happened lately. The texts event.KIND name it.
 type Activity struct {
 	Kind, Factor, Label, Remote string
@@ -175,4 +180,5 @@ func (SignOut) template() string       { return "sign_out" }
 func (Help) template() string          { return "help" }
 func (OwnRequest) template() string    { return "reset_request" }
 func (Disable) template() string       { return "disable" }
+func (Ask) template() string           { return "ask" }
 func (Message) template() string       { return "message" }

@@ -74,6 +74,12 @@ func states() []state {
 	notice := func(key string, args ...any) Frame {
 		return with(func(g *Frame) { g.Notice = Text{key, args} })
 	}
+	stranger := with(func(g *Frame) { g.User, g.SignOut, g.Return = "", false, "/reset-password?token=4711" })
+	strangerWrong := func(key string, args ...any) Frame {
+		g := stranger
+		g.Error = Text{key, args}
+		return g
+	}
 	phone := with(func(g *Frame) { g.Device = "ios" })
 	enrol := Enrol{Factor: "totp", View: totpFixture()}
 	methods := []string{"totp", "recovery"}
@@ -132,6 +138,9 @@ func states() []state {
 		{"sign-out", f, SignOut{}},
 		{"help", f, Help{}},
 		{"help-case", f, Help{Case: "K7QF-3M2A"}},
+		{"ask", stranger, Ask{}},
+		{"ask-wrong", strangerWrong("ask.wrong"), Ask{Name: "alice"}},
+		{"ask-locked", strangerWrong("ask.locked", 14*time.Minute), Ask{Name: "alice"}},
 		{"disable", f, Disable{Password: true}},
 		{"disable-wrong", wrong("error.password_wrong"), Disable{Password: true}},
 		{"disable-no-password", f, Disable{}},

@@ -19,6 +19,9 @@ type window struct{ low, high int64 }
 // have the same ones, as one pair of neighbours in a million has.
 const echo = 4
 
+// Unprompted tells that codes need no preparation: see [mfagate.Unprompted].
+func (Factor) Unprompted() {}
+
 // FinishVerify takes the field "code", exactly once, and compares it with the
 // codes of all of the user's authenticator apps. An answer that was right once
 // already gives an error wrapping [mfagate.ErrReplayed].
