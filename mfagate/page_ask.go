@@ -29,7 +29,7 @@ func (v *visit) findAsked() error {
 // decideAsked decides for who has not answered yet.
 func (v *visit) decideAsked(d Decision) Decision {
 	d.Verdict = Challenge
-	if v.site.Mode == Observe {
+	if v.mode(v.r.Context()) == Observe {
 		v.observe()
 		d.Verdict = Pass
 	}
