@@ -3,11 +3,13 @@ package legacy
 import (
 	"encoding/base64"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
 // access is how one app is used.
 type access struct {
+	form    *form // or signIn
 	signIn  func(v *Visitor, name, password string) Answer
 	secret  func(v *Visitor) Answer // what holds the marker for people who signed in
 	who     func(v *Visitor) string
@@ -16,9 +18,12 @@ type access struct {
 
 var accesses = map[string]access{
 	"dokuwiki": {
-		signIn: func(v *Visitor, name, password string) Answer {
-			v.Get("/doku.php?id=start&do=login")
-			return v.Post("/doku.php?id=start", "sectok", "", "id", "start", "do", "login", "u", name, "p", password)
+		form: &form{
+			path: "/doku.php?id=start", name: "u", password: "p",
+			rest: func(v *Visitor) string {
+				v.Get("/doku.php?id=start&do=login")
+				return "sectok=&id=start&do=login"
+			},
 		},
 		secret: func(v *Visitor) Answer { return v.Get("/doku.php?id=start") },
 		who: func(v *Visitor) string {
@@ -29,9 +34,12 @@ var accesses = map[string]access{
 		},
 	},
 	"wordpress": {
-		signIn: func(v *Visitor, name, password string) Answer {
-			v.Get("/wp-login.php")
-			return v.Post("/wp-login.php", "log", name, "pwd", password, "wp-submit", "Log In", "redirect_to", "/wp-admin/", "testcookie", "1")
+		form: &form{
+			path: "/wp-login.php", name: "log", password: "pwd",
+			rest: func(v *Visitor) string {
+				v.Get("/wp-login.php")
+				return "wp-submit=Log+In&redirect_to=%2Fwp-admin%2F&testcookie=1"
+			},
 		},
 		secret: func(v *Visitor) Answer { return v.Get("/") },
 		who: func(v *Visitor) string {
@@ -42,10 +50,12 @@ var accesses = map[string]access{
 		},
 	},
 	"roundcube": {
-		signIn: func(v *Visitor, name, password string) Answer {
-			token := v.Get("/").Find(`name="_token" value="([^"]*)"`)
-			return v.Post("/?_task=login", "_token", token, "_task", "login", "_action", "login",
-				"_timezone", "UTC", "_url", "", "_user", name, "_pass", password)
+		form: &form{
+			path: "/?_task=login", name: "_user", password: "_pass",
+			rest: func(v *Visitor) string {
+				token := v.Get("/").Find(`name="_token" value="([^"]*)"`)
+				return "_task=login&_action=login&_timezone=UTC&_url=&_token=" + url.QueryEscape(token)
+			},
 		},
 		secret: func(v *Visitor) Answer { return v.Get("/?_task=mail&_action=show&_uid=1&_mbox=INBOX") },
 		who: func(v *Visitor) string {
@@ -56,9 +66,12 @@ var accesses = map[string]access{
 		},
 	},
 	"redmine": {
-		signIn: func(v *Visitor, name, password string) Answer {
-			token := v.Get("/login").Find(`name="authenticity_token" value="([^"]*)"`)
-			return v.Post("/login", "utf8", "✓", "authenticity_token", token, "username", name, "password", password)
+		form: &form{
+			path: "/login", name: "username", password: "password",
+			rest: func(v *Visitor) string {
+				token := v.Get("/login").Find(`name="authenticity_token" value="([^"]*)"`)
+				return "utf8=%E2%9C%93&authenticity_token=" + url.QueryEscape(token)
+			},
 		},
 		secret: func(v *Visitor) Answer { return v.Get("/projects") },
 		who: func(v *Visitor) string {
@@ -70,9 +83,7 @@ var accesses = map[string]access{
 		},
 	},
 	"qbittorrent": {
-		signIn: func(v *Visitor, name, password string) Answer {
-			return v.Post("/api/v2/auth/login", "username", name, "password", password)
-		},
+		form:   &form{path: "/api/v2/auth/login", name: "username", password: "password"},
 		secret: func(v *Visitor) Answer { return v.Get("/api/v2/app/preferences") },
 		who: func(v *Visitor) string {
 			return v.Get("/api/v2/app/preferences").Find(`"web_ui_username":"([^"]*)"`)
@@ -91,16 +102,18 @@ var accesses = map[string]access{
 		},
 	},
 	"jupyter": {
-		signIn: func(v *Visitor, _, password string) Answer {
-			token := v.Get("/login").Find(`name="_xsrf" value="([^"]*)"`)
-			return v.Post("/login?next=%2F", "_xsrf", token, "password", password)
+		form: &form{
+			path: "/login?next=%2F", password: "password",
+			rest: func(v *Visitor) string {
+				return "_xsrf=" + url.QueryEscape(v.Get("/login").Find(`name="_xsrf" value="([^"]*)"`))
+			},
 		},
 		secret:  func(v *Visitor) Answer { return v.Get("/api/contents/secret.txt") },
 		signOut: func(v *Visitor) Answer { return v.Get("/logout") },
 	},
 	"transmission": {
 		signIn: func(v *Visitor, name, password string) Answer {
-			v.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(name+":"+password)))
+			v.Header.Set("Authorization", basic(name, password))
 			return v.Get("/transmission/web/")
 		},
 		secret: transmissionSession,
@@ -142,4 +155,9 @@ func transmissionSession(v *Visitor) Answer {
 		a = v.PostJSON("/transmission/rpc", `{"method": "session-get"}`)
 	}
 	return a
+}
+
+// basic is the value of an Authorization header.
+func basic(name, password string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(name+":"+password))
 }

@@ -55,6 +55,9 @@ func (a *App) Visit(t testing.TB, base string) *Visitor {
 // it. What it led to is for [Visitor.SignedIn] to tell.
 func (v *Visitor) SignIn(name, password string) Answer {
 	v.t.Helper()
+	if f := v.access().form; f != nil {
+		return v.send(f.path, f.body(v, name, password))
+	}
 	return v.access().signIn(v, name, password)
 }
 

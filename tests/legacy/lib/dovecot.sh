@@ -24,6 +24,12 @@ dovecot_settings() {
 		disable_plaintext_auth = no
 		auth_mechanisms = plain login
 		auth_username_format = %Lu
+		auth_failure_delay = 0
+		service anvil {
+		  unix_listener anvil-auth-penalty {
+		    mode = 0
+		  }
+		}
 		mail_location = maildir:$DIR/mailstore/%n
 		first_valid_uid = 1
 		passdb {

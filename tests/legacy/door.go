@@ -1,0 +1,133 @@
+package legacy
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// doors are ways in that have nothing to do with the form.
+var doors = map[string][]Way{
+	"dokuwiki": {
+		{"credentials in the query of a page", true, query("/doku.php?id=start", "u", "p")},
+		{"credentials in the query of the source of a page", true, query("/doku.php?id=start&do=export_raw", "u", "p")},
+		{"credentials in the query of the feed", true, query("/feed.php", "u", "p")},
+		{"credentials in the query of a file", true, query("/lib/exe/fetch.php?media=x", "u", "p")},
+		{"credentials for the ajax requests", true, func(v *Visitor, u User) Answer {
+			return v.Post("/lib/exe/ajax.php", "u", u.Name, "p", u.Password)
+		}},
+		{"basic", true, withBasic("/doku.php?id=start")},
+		{"XML-RPC", true, func(v *Visitor, u User) Answer {
+			return v.Do(http.MethodPost, "/lib/exe/xmlrpc.php", "text/xml", call("dokuwiki.login", u.Name, u.Password))
+		}},
+		{"XML-RPC with basic", true, func(v *Visitor, u User) Answer {
+			return v.with("Authorization", basic(u.Name, u.Password), func() Answer {
+				return v.Do(http.MethodPost, "/lib/exe/xmlrpc.php", "text/xml", call("wiki.getPage", "start"))
+			})
+		}},
+	},
+	"wordpress": {
+		{"XML-RPC", true, func(v *Visitor, u User) Answer {
+			return v.Do(http.MethodPost, "/xmlrpc.php", "text/xml", privateNotes(u.Name, u.Password))
+		}},
+		{"an application password in XML-RPC", true, func(v *Visitor, u User) Answer {
+			return v.Do(http.MethodPost, "/xmlrpc.php", "text/xml", privateNotes(u.Name, applicationPassword(v, u)))
+		}},
+		{"an application password in REST", true, func(v *Visitor, u User) Answer {
+			password := applicationPassword(v, u)
+			return v.with("Authorization", basic(u.Name, password), func() Answer { return v.Get("/?rest_route=/wp/v2/posts&status=private") })
+		}},
+		{"the password in REST", false, withBasic("/?rest_route=/wp/v2/posts&status=private")},
+	},
+	"roundcube": {
+		{"credentials in the query", false, query("/?_task=login&_action=login", "_user", "_pass")},
+		{"basic", false, withBasic("/?_task=mail&_action=show&_uid=1&_mbox=INBOX")},
+	},
+	"redmine": {
+		{"basic", true, withBasic("/projects.json")},
+		{"basic on a page", true, withBasic("/projects")},
+		{"an API key in a header", true, func(v *Visitor, u User) Answer {
+			return v.with("X-Redmine-API-Key", redmineKey(v, u), func() Answer { return v.Get("/projects.json") })
+		}},
+		{"an API key in the query", true, func(v *Visitor, u User) Answer { return v.Get("/projects.json?key=" + redmineKey(v, u)) }},
+		{"an API key as the name of basic", true, func(v *Visitor, u User) Answer {
+			return v.with("Authorization", basic(redmineKey(v, u), "x"), func() Answer { return v.Get("/projects.json") })
+		}},
+		{"an administrator who switches to the user", true, func(v *Visitor, u User) Answer {
+			return v.with("X-Redmine-Switch-User", u.Name, func() Answer {
+				return withBasic("/projects.json")(v, User{"admin", v.app.Password("admin")})
+			})
+		}},
+		{"a feed with its key", true, func(v *Visitor, u User) Answer {
+			direct := v.signedInDirectly(u)
+			return v.Get("/projects.atom?key=" + direct.Get("/projects").Find(`projects\.atom\?key=([0-9a-f]+)`))
+		}},
+	},
+	"qbittorrent": {
+		{"basic", false, withBasic("/api/v2/app/preferences")},
+		{"credentials in the query", false, query("/api/v2/auth/login", "username", "password")},
+	},
+	"deluge":  {{"basic", false, withBasic("/json")}},
+	"jupyter": {{"a token in the query", false, func(v *Visitor, u User) Answer { return v.Get("/api/contents/secret.txt?token=" + u.Password) }}},
+	"node-red": {
+		{"basic of the flows", true, func(v *Visitor, _ User) Answer { // which belongs to alice alone
+			return withBasic("/hello")(v, User{"alice", v.app.Password("alice")})
+		}},
+		{"a token in the query", false, func(v *Visitor, u User) Answer {
+			token := v.signedInDirectly(u).Header.Get("Authorization")
+			return v.Get("/flows?access_token=" + strings.TrimPrefix(token, "Bearer "))
+		}},
+	},
+}
+
+// with sends one header with one request.
+func (v *Visitor) with(name, value string, f func() Answer) Answer {
+	v.Header.Set(name, value)
+	defer v.Header.Del(name)
+	return f()
+}
+
+func withBasic(path string) func(v *Visitor, u User) Answer {
+	return func(v *Visitor, u User) Answer {
+		return v.with("Authorization", basic(u.Name, u.Password), func() Answer { return v.Get(path) })
+	}
+}
+
+// signedInDirectly is how somebody got what he keeps: before there was a gate.
+func (v *Visitor) signedInDirectly(u User) *Visitor {
+	v.t.Helper()
+	direct := v.app.Visit(v.t, "")
+	if direct.SignIn(u.Name, u.Password); !direct.SignedIn() {
+		v.t.Fatalf("%s does not let %s in", v.app.Name, u.Name)
+	}
+	return direct
+}
+
+func applicationPassword(v *Visitor, u User) string {
+	direct := v.signedInDirectly(u)
+	nonce := direct.Get("/wp-admin/admin-ajax.php?action=rest-nonce").Body
+	a := direct.with("X-WP-Nonce", nonce, func() Answer {
+		return direct.PostJSON("/?rest_route=/wp/v2/users/me/application-passwords", `{"name": %q}`, fmt.Sprintf("at %d", time.Now().UnixNano()))
+	})
+	return a.Find(`"password":"([^"]+)"`)
+}
+
+// privateNotes asks for the posts that strangers do not see.
+func privateNotes(name, password string) string {
+	filter := "<param><value><struct><member><name>post_status</name><value><string>private</string></value></member></struct></value></param></params>"
+	return strings.Replace(call("wp.getPosts", "1", name, password), "</params>", filter, 1)
+}
+
+func redmineKey(v *Visitor, u User) string {
+	return withBasic("/my/account.json")(v.app.Visit(v.t, ""), u).Find(`"api_key":"([0-9a-f]+)"`)
+}
+
+// call is one of XML-RPC.
+func call(method string, params ...string) string {
+	var b strings.Builder
+	for _, p := range params {
+		fmt.Fprintf(&b, "<param><value><string>%s</string></value></param>", p)
+	}
+	return fmt.Sprintf(`<?xml version="1.0"?><methodCall><methodName>%s</methodName><params>%s</params></methodCall>`, method, b.String())
+}

@@ -1,0 +1,44 @@
+package legacy_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mfagate/caddy-mfagate/tests/legacy"
+)
+
+// TestWays shows that each way leads in, or not, as it says of itself: what is
+// refused by the app anyway proves nothing about a gate.
+func TestWays(t *testing.T) {
+	for _, name := range legacy.Chosen(t) {
+		t.Run(name, func(t *testing.T) {
+			app := legacy.Start(t, name)
+			u := app.Users[0]
+			for _, way := range app.Ways() {
+				v := app.Visit(t, "")
+				a := way.Try(v, u)
+				if got := v.LetIn(a); got != way.Opens {
+					t.Errorf("%s: leads in %v (status %d); want %v\n%.300s", way.Name, got, a.Status, way.Opens, a.Body)
+				}
+				if way.Opens && strings.HasPrefix(way.Name, "the name ") && v.Who() != u.Name {
+					t.Errorf("%s: signed in as %q; want %q", way.Name, v.Who(), u.Name)
+				}
+				if slices.Contains(withoutPassword, way.Name) {
+					continue
+				}
+				wrong := app.Visit(t, "")
+				if a := way.Try(wrong, legacy.User{Name: u.Name, Password: "wrong"}); wrong.LetIn(a) {
+					t.Errorf("%s: a wrong password leads in", way.Name)
+				}
+			}
+		})
+	}
+}
+
+// withoutPassword are the ways that use what somebody kept from a sign-in, or
+// the rights of somebody else.
+var withoutPassword = []string{
+	"an application password in XML-RPC", "an application password in REST", "a feed with its key",
+	"an administrator who switches to the user", "basic of the flows", "a token in the query",
+}
