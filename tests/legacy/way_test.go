@@ -36,6 +36,42 @@ func TestWays(t *testing.T) {
 	}
 }
 
+// TestInsideASession shows what a password does in somebody else's live session:
+// the reason why a gate must not send one there.
+func TestInsideASession(t *testing.T) {
+	tests := map[string]struct {
+		who   string // after bob's right password; nobody where the session ends
+		wrong bool   // whether a wrong password leaves the session as it was
+	}{
+		"dokuwiki": {"bob", false}, "wordpress": {"bob", true}, "roundcube": {"alice", true},
+		"redmine": {"", false}, "qbittorrent": {"alice", true}, "node-red": {"bob", false},
+	}
+	for _, name := range legacy.Chosen(t) {
+		want, ok := tests[name]
+		if !ok {
+			continue // a password only, or one with each request
+		}
+		t.Run(name, func(t *testing.T) {
+			app := legacy.Start(t, name)
+			v := app.Visit(t, "")
+			v.SignIn("alice", app.Password("alice"))
+			a := v.SignIn("alice", "wrong")
+			if got := v.SignedIn(); got != want.wrong {
+				t.Errorf("signed in %v after a wrong password (status %d, %.100q); want %v", got, a.Status, a.Body, want.wrong)
+			}
+			if len(app.Users) == 1 {
+				return
+			}
+			v = app.Visit(t, "")
+			v.SignIn("alice", app.Password("alice"))
+			v.SignIn("bob", app.Password("bob"))
+			if got := v.Who(); got != want.who {
+				t.Errorf("%q after bob's password; want %q", got, want.who)
+			}
+		})
+	}
+}
+
 // withoutPassword are the ways that use what somebody kept from a sign-in, or
 // the rights of somebody else.
 var withoutPassword = []string{
