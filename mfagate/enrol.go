@@ -59,9 +59,8 @@ func (v *visit) beginEnrol(f Factor, req enrolRequest) error {
 	if err := v.ensure(); err != nil {
 		return err
 	}
-	defer v.lockSending(f, req.answer)()
 	var send *Delivery
-	err := v.commit(func(t *txn) error {
+	err := v.commitSending(f, req.answer, func(t *txn) error {
 		_, a, err := v.enrolling(t)
 		if err != nil {
 			return err

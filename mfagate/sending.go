@@ -82,14 +82,15 @@ func (t *txn) received(f Factor, s Subject) error {
 	return nil
 }
 
-// lockSending serialises the commits of one process that may send: all of them
-// change the same count. What is right does not depend on it.
-func (v *visit) lockSending(f Factor, answer url.Values) (unlock func()) {
-	if _, sends := f.(Restricted); !sends || answer == nil {
-		return func() {}
+// commitSending is a commit that may charge for a code. Within one process they wait
+// for one another, since all of them change the same count; what is right does not
+// depend on it.
+func (v *visit) commitSending(f Factor, answer url.Values, do func(*txn) error) error {
+	if _, sends := f.(Restricted); sends && answer != nil {
+		v.gate.records.sending.Lock()
+		defer v.gate.records.sending.Unlock()
 	}
-	v.gate.records.sending.Lock()
-	return v.gate.records.sending.Unlock
+	return v.commit(do)
 }
 
 // chargeSending counts a code against all limits, or returns a LockedError and

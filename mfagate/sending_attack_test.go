@@ -372,6 +372,26 @@ func TestSenderInTrouble(t *testing.T) {
 	}
 }
 
+// A gateway that hangs for one person must not hold up the next.
+func TestSenderHangsForOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newCodesWorld(t)
+		w.enrolPhone("alice", aliceNumber)
+		w.enrolPhone("bob", "+4915112345643")
+		w.broken(func(ctx context.Context, _ string, _ mfagate.Message) error { <-ctx.Done(); return ctx.Err() })
+		begin := time.Now()
+		var wg sync.WaitGroup
+		for _, p := range []*person{w.person("alice").at("/"), w.person("bob").at("/")} {
+			wg.Go(func() { p.ask() })
+			time.Sleep(time.Second)
+		}
+		wg.Wait()
+		if took := time.Since(begin); took > 12*time.Second {
+			t.Errorf("two people waited %v; want 11 seconds", took)
+		}
+	})
+}
+
 // I4: the code is in the message, and nowhere else that anybody could look.
 func TestSentCodeIsInTheMessageOnly(t *testing.T) {
 	w := newCodesWorld(t)

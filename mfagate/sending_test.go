@@ -153,8 +153,8 @@ func TestOnlyTheNumberOnFile(t *testing.T) {
 	if m := w.all()[0]; m.to != aliceNumber {
 		t.Errorf("got a code at %s; want it at %s, which is on file", m.to, aliceNumber)
 	}
-	p.post("/.mfa/enroll/sms", "action", "other", "enrollment", p.field("enrollment")).want(303)
-	p.post("/.mfa/enroll/sms", "to", "+436641234599").want(429)
+	p.post("/.mfa/enroll/sms", "action", "other", "enrollment", p.field("enrollment")).want(303).follow().want(200)
+	p.post("/.mfa/enroll/sms", "to", "+436641234599", "enrollment", p.field("enrollment")).want(429)
 }
 
 func TestCodesByAPI(t *testing.T) {

@@ -77,9 +77,8 @@ func (v *visit) begin(f Factor, purpose string, answer url.Values) (view any, er
 	if err := v.ensure(); err != nil {
 		return nil, err
 	}
-	defer v.lockSending(f, answer)()
 	var send *Delivery
-	err = v.commit(func(t *txn) error {
+	err = v.commitSending(f, answer, func(t *txn) error {
 		a, err := t.account(v.Subject)
 		if err != nil {
 			return err

@@ -102,7 +102,8 @@ func (f Factor) BeginEnrol(ctx context.Context, c mfagate.Call, u mfagate.User, 
 func (f Factor) wanted(u mfagate.User, prior []byte, answer url.Values) (string, error) {
 	if f.OnlyKnown {
 		if _, err := f.Clean(f.Known(u)); err != nil {
-			return "", fmt.Errorf("%w: %w", mfagate.ErrNoAddress, err)
+			// Not ErrAddress, for there is nothing that the person could type better.
+			return "", fmt.Errorf("outofband: what the source tells: %w", mfagate.ErrNoAddress)
 		}
 	}
 	switch {
