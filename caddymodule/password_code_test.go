@@ -50,6 +50,11 @@ func codeAt(t *testing.T, seed string, at time.Time) string {
 	return c
 }
 
+// totpAt is the code that a phone shows so much later.
+func totpAt(seed string, later time.Duration) (string, error) {
+	return totp.GenerateCode(seed, time.Now().Add(later))
+}
+
 const alicesWord = "correct horse battery staple"
 
 // S88, through the whole server, with a real basic_auth.
