@@ -3,6 +3,7 @@ package mfagate_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -132,15 +133,11 @@ func TestDecisionsAreNotForged(t *testing.T) {
 				"early data":   func(h http.Header, _ url.Values) { h.Set("Early-Data", "1") },
 			} {
 				fields := url.Values{"form_token": {token}}
-				for k, v := range form.fields {
-					fields[k] = v
-				}
+				maps.Copy(fields, form.fields)
 				header := http.Header{}
 				change(header, fields)
 				r := form.p.request("POST", path, "application/x-www-form-urlencoded", fields.Encode())
-				for k, v := range header {
-					r.Header[k] = v
-				}
+				maps.Copy(r.Header, header)
 				w.undecided(what+" at "+path, func() {
 					rec := httptest.NewRecorder()
 					w.handler.ServeHTTP(rec, r)
