@@ -129,7 +129,7 @@ func parseForm(text string) ([]field, error) {
 }
 
 func checkField(name, value string) error {
-	if name == "" || !printable(name) {
+	if name == "" || len(name) > maxName || !printable(name) {
 		return ambiguous("the name of a field is unusual")
 	}
 	if !utf8.ValidString(value) || strings.Contains(value, "\x00") {

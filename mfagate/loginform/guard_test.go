@@ -2,11 +2,13 @@ package loginform
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 const upload = "Content-Disposition: form-data; name="
@@ -59,6 +61,8 @@ var carriers = []struct{ line, media, body string }{
 	{"POST /", partType, part(`user"; filename="a.txt`, "vic") + "--b\r\nContent-Disposition: form-data;\r\n\tname=pass\r\n\r\npw\r\n" + partEnd},
 	{"POST /", partType, "--b\nX: y\n content-disposition : form-data; name = user\n\n" + part("pass", "pw")},
 	{"POST /", partType, part("user", "vic") + part(strings.Repeat("x", maxHeader)+`"; name="pass`, "pw") + partEnd},
+	{"POST /", partType, "--b\n" + upload + "a" + strings.Repeat("\n ;", 20) + "name=b\n\n"},
+	{"POST /", partType, "--b\n" + upload + "a" + strings.Repeat("; name=a", 20) + "\n\n"},
 	{"POST /", partType + "; charset=utf-16", "x"},
 }
 
@@ -313,5 +317,39 @@ func BenchmarkUpload(b *testing.B) {
 		if _, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{r.Body}, buffer); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// Whoever has a session, or none, must not keep the gate busy with a request.
+func TestNoRequestTakesLong(t *testing.T) {
+	c := plainForm()
+	c.Submit[0].Where = map[string]string{"a": "b", "/c": "d"}
+	f := compile(t, c)
+	fill := func(s string) string { return strings.Repeat(s, MaxJudged/4/len(s)) }
+	for _, media := range []string{mediaForm, mediaJSON, partType, ""} {
+		for _, piece := range []string{
+			"&", ";=", "=", "%20", "a[]", "[", "{", `{"":`, `"",`, "'", "/*", "//\n", "\\", "\"\\", "\n", "\r\n ", "name=",
+			upload + "\n ", upload + strings.Repeat("a;name=", 1000) + "\n", upload + "a" + strings.Repeat("\n ;", 1000) + "\n", "a[" + strings.Repeat("]", 2000),
+		} {
+			start := time.Now()
+			body := fill(piece)
+			_ = f.Guard(request(t, "POST /x", media, body)) // whatever it says
+			f.Classify(request(t, "POST /login", media, body[:MaxForm]))
+			_, _ = f.ReadSubmission(request(t, "POST /login", media, body[:MaxForm]))
+			if took := time.Since(start); took > 3*time.Second {
+				t.Errorf("%s full of %.20q took %v", media, piece, took)
+			}
+		}
+	}
+	var keys strings.Builder
+	for i := range MaxAnswer / 9 {
+		fmt.Fprintf(&keys, `"%d":1,`, i)
+	}
+	start := time.Now()
+	if n, err := parseJSON([]byte("{"+keys.String()+`"z":1}`), MaxAnswer); err != nil || n.at(pointer{"z"}) == nil {
+		t.Errorf("got %v; want many keys", err)
+	}
+	if took := time.Since(start); took > 3*time.Second {
+		t.Errorf("many keys took %v", took)
 	}
 }

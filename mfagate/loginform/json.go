@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -168,13 +169,14 @@ func (r *jsonReader) value(depth int) (*node, error) {
 // composite reads an object or array.
 func (r *jsonReader) composite(depth int) (*node, error) {
 	n := &node{kind: r.next()}
+	seen := make(map[string]bool)
 	r.take(n.kind)
 	if r.take(n.kind + 2) {
 		return n, nil
 	}
 	for {
 		if n.kind == '{' {
-			if err := r.key(n); err != nil {
+			if err := r.key(n, seen); err != nil {
 				return nil, err
 			}
 		}
@@ -192,7 +194,8 @@ func (r *jsonReader) composite(depth int) (*node, error) {
 	}
 }
 
-func (r *jsonReader) key(n *node) error {
+// key reads a key of n that was not seen before.
+func (r *jsonReader) key(n *node, seen map[string]bool) error {
 	if r.next() != '"' {
 		return errJSON
 	}
@@ -200,11 +203,24 @@ func (r *jsonReader) key(n *node) error {
 	if err != nil || !r.take(':') {
 		return errJSON
 	}
-	if slices.ContainsFunc(n.keys, func(k string) bool { return strings.EqualFold(k, key) }) {
+	folded := foldCase(key)
+	if seen[folded] {
 		return errJSON
 	}
+	seen[folded] = true
 	n.keys = append(n.keys, key)
 	return nil
+}
+
+// foldCase is the same for all texts that strings.EqualFold takes for equal.
+func foldCase(s string) string {
+	return strings.Map(func(c rune) rune {
+		least := c
+		for next := unicode.SimpleFold(c); next != c; next = unicode.SimpleFold(next) {
+			least = min(least, next)
+		}
+		return least
+	}, s)
 }
 
 // text reads a string.

@@ -17,21 +17,22 @@ func phpName(name string) string {
 	if !strings.Contains(rest, "]") {
 		return phpSigns.Replace(base) + "_" + phpSigns.Replace(rest)
 	}
-	folded := phpSigns.Replace(base)
+	var folded strings.Builder
+	folded.WriteString(phpSigns.Replace(base))
 	for found {
 		key, after, closed := strings.Cut(rest, "]")
 		if !closed {
 			break
 		}
-		folded += "[" + strings.TrimSpace(key) + "]"
+		folded.WriteString("[" + strings.TrimSpace(key) + "]")
 		rest, found = strings.CutPrefix(after, "[")
 	}
-	return folded
+	return folded.String()
 }
 
 // foldName is the same for all names that some app could take for each other.
 func foldName(name string) string {
-	return strings.ToLower(phpName(name))
+	return strings.ToLower(phpName(strings.TrimRight(name, " \t\r\n")))
 }
 
 // within tells whether a folded name is another one, or an element of it: user[]

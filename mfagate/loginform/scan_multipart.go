@@ -10,6 +10,7 @@ const (
 	disposition = "content-disposition"
 	maxHeader   = 8 << 10 // bytes
 	maxRows     = 64      // lines after a header that may be its value
+	maxNames    = 16      // parameters of a header, and lines
 )
 
 // A multipartScan finds the names of the fields of a multipart body, whatever its
@@ -22,6 +23,7 @@ type multipartScan struct {
 	indented bool // there were blanks in front
 	long     bool // there was more
 	header   string
+	lines    int      // of the header
 	names    []string // in the header
 	rows     int      // lines since then
 	empty    int      // and since the last one that was not empty
@@ -67,7 +69,7 @@ func (s *multipartScan) end() {
 	case len(s.line) == 0:
 		s.empty++
 	case s.disposition():
-		s.header, s.rows = "", 0
+		s.header, s.rows, s.lines = "", 0, 0
 		s.extend()
 	case s.indented && s.rows == 0 && s.empty < 2 && s.header != "":
 		s.extend() // RFC 5322 section 2.2.3: a header may go on
@@ -80,14 +82,18 @@ func (s *multipartScan) end() {
 	s.line, s.indented, s.long = s.line[:0], false, false
 }
 
-// extend adds the line to the header, and tells the names in it.
+// extend adds the line to the header, and tells the names in it. What has far more
+// than a header of a form needs is there to hide something, or to keep the gate busy.
 func (s *multipartScan) extend() {
-	if s.long || len(s.header)+len(s.line) > maxHeader {
+	s.header += string(s.line)
+	s.lines++
+	found := nameParameter.FindAllStringIndex(s.header, maxNames+1)
+	if s.long || len(s.header) > maxHeader || s.lines > maxNames || len(found) > maxNames {
+		s.header = ""
 		s.watch.hidden()
 		return
 	}
-	s.header += string(s.line)
-	s.names = dispositionNames(s.header)
+	s.names = dispositionNames(s.header, found)
 	for _, n := range s.names {
 		s.watch.name(n)
 	}
@@ -96,7 +102,7 @@ func (s *multipartScan) extend() {
 // row is a line that may be the value of the last field.
 func (s *multipartScan) row() {
 	s.rows++
-	if s.rows > maxRows || s.long {
+	if s.rows > maxRows || s.long || !s.watch.pairs() {
 		return
 	}
 	for _, n := range s.names {
@@ -109,10 +115,10 @@ var nameParameter = regexp.MustCompile(`(?i)(?:^|[^a-z0-9_-])name[*0-9]*[ \t]*=[
 // dispositionNames returns the names that readers could find in a header: there
 // are several ways to read quotation marks and backslashes, and parameters in
 // pieces (RFC 2231).
-func dispositionNames(header string) []string {
+func dispositionNames(header string, parameters [][]int) []string {
 	var names []string
 	var joined string
-	for _, at := range nameParameter.FindAllStringIndex(header, -1) {
+	for _, at := range parameters {
 		found := parameterValues(header[at[1]:])
 		if strings.Contains(header[at[0]:at[1]], "*") {
 			joined += found[0]
