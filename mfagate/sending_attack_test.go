@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -130,9 +131,7 @@ func TestSentCodeManyTriesInParallel(t *testing.T) {
 	for i := range 12 {
 		wg.Go(func() {
 			q := w.person("alice")
-			for name, value := range p.cookies {
-				q.cookies[name] = value
-			}
+			maps.Copy(q.cookies, p.cookies)
 			form := url.Values{"form_token": {token}, "code": {fmt.Sprintf("%06d", i)}}
 			if form.Get("code") != code {
 				q.send(q.request("POST", "/.mfa/enroll/sms", "application/x-www-form-urlencoded", form.Encode()))

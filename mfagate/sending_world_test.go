@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -179,9 +180,7 @@ func (p *person) field(name string) string {
 func (p *person) try(token, code string) int {
 	form := url.Values{"form_token": {token}, "method": {"sms"}, "code": {code}, "return": {"/"}}
 	q := p.w.person(p.name)
-	for name, value := range p.cookies {
-		q.cookies[name] = value
-	}
+	maps.Copy(q.cookies, p.cookies)
 	return q.send(q.request("POST", "/.mfa/challenge", "application/x-www-form-urlencoded", form.Encode())).last.Code
 }
 
