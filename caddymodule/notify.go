@@ -92,6 +92,17 @@ type Notify struct {
 	// name. Default: these are told nothing.
 	Address string `json:"address,omitempty"`
 
+	// Addresses by user name, of users whose first factor tells none. A name is in the
+	// form that the pages show.
+	Addresses map[string]string `json:"addresses,omitempty"`
+
+	// A file with more of them: a name and an address on each line.
+	AddressFile string `json:"address_file,omitempty"`
+
+	// People for whom nothing above tells an address can enter one on the security
+	// page; a code that is mailed there confirms it.
+	AskAddress bool `json:"ask_address,omitempty"`
+
 	// The sender of the notices, such as smtp. Needed only if several reach e-mail
 	// addresses.
 	Sender string `json:"sender,omitempty"`
@@ -125,7 +136,7 @@ func (a *App) loadSenders(ctx caddy.Context) error {
 // onPageOnly tells whether notices are told on the pages only: nothing reaches e-mail
 // addresses, and nothing says that it should.
 func (a *App) onPageOnly() bool {
-	return *a.Notify == (Notify{}) && !slices.ContainsFunc(slices.Collect(maps.Values(a.senders)), func(p SenderProvider) bool { return reach(p) == ReachEmail })
+	return a.Notify.isZero() && !slices.ContainsFunc(slices.Collect(maps.Values(a.senders)), func(p SenderProvider) bool { return reach(p) == ReachEmail })
 }
 
 // notifyBy makes c send notices, if they are on.
@@ -133,7 +144,10 @@ func (a *App) notifyBy(c *mfagate.Config) (err error) {
 	if a.Notify == nil {
 		return nil
 	}
-	c.NotifyAddress, c.NotifyOnPage = a.Notify.Address, true
+	c.NotifyAddress, c.NotifyAsk, c.NotifyOnPage = a.Notify.Address, a.Notify.AskAddress, true
+	if c.NotifyAddresses, err = a.Notify.table(); err != nil {
+		return err
+	}
 	if a.onPageOnly() {
 		return nil
 	}
@@ -141,7 +155,14 @@ func (a *App) notifyBy(c *mfagate.Config) (err error) {
 	return err
 }
 
+func (n *Notify) isZero() bool {
+	return n.Address == "" && n.AddressFile == "" && len(n.Addresses) == 0 && !n.AskAddress && n.Sender == ""
+}
+
 func (n *Notify) validate() error {
+	if _, err := n.table(); err != nil {
+		return err
+	}
 	if n.Address == "" {
 		return nil
 	}
@@ -186,8 +207,10 @@ func (a *App) parseSender(d *caddyfile.Dispenser) error {
 // parseNotify sets up the notices from Caddyfile tokens. Syntax:
 //
 //	notify {
-//	    address  <template>
-//	    sender   <name>
+//	    address      <template>
+//	    addresses    [<file>] { <name> <address> ... }
+//	    ask_address
+//	    sender       <name>
 //	}
 func (a *App) parseNotify(d *caddyfile.Dispenser) error {
 	a.Notify = new(Notify)
@@ -195,8 +218,10 @@ func (a *App) parseNotify(d *caddyfile.Dispenser) error {
 		return d.Errf("notify: unexpected value %q; want nothing, or a block", d.Val())
 	}
 	return options{
-		"address": {parse: a.Notify.parseAddress},
-		"sender":  text(&a.Notify.Sender, "the name of a sender, such as smtp"),
+		"address":     {parse: a.Notify.parseAddress},
+		"addresses":   {parse: a.Notify.parseAddresses},
+		"ask_address": toggle(&a.Notify.AskAddress),
+		"sender":      text(&a.Notify.Sender, "the name of a sender, such as smtp"),
 	}.parse(d, guests{})
 }
 

@@ -47,8 +47,9 @@ type account struct {
 	Language     string               `json:"language,omitempty"` // of the last page
 	Notices      int                  `json:"notices,omitempty"`  // made since NoticesSince
 	NoticesSince time.Time            `json:"notices_since,omitzero"`
-	Missed       []missed             `json:"missed,omitempty"` // notices for the next sign-in, the oldest first
-	Told         map[string]time.Time `json:"told,omitempty"`   // when, by kind of notice, of those that are not told each time
+	Confirmed    string               `json:"confirmed,omitempty"` // address that the person chose and confirmed
+	Missed       []missed             `json:"missed,omitempty"`    // notices for the next sign-in, the oldest first
+	Told         map[string]time.Time `json:"told,omitempty"`      // when, by kind of notice, of those that are not told each time
 }
 
 type sessionRef struct {

@@ -49,6 +49,14 @@ type Config struct {
 	// in any case.
 	NotifyOnPage bool
 
+	// NotifyAddresses are addresses by canonical user name, of whatever realm, of
+	// users whose source tells none. Those win over all below.
+	NotifyAddresses map[string]string
+
+	// NotifyAsk lets people choose an address on the security page, which a code that
+	// is mailed there confirms, where neither their source nor NotifyAddresses tell one.
+	NotifyAsk bool
+
 	// NotifyAddress is a template of the addresses of users whose source tells
 	// none, such as "{user}@example.com"; see [ValidateAddress]. Empty means
 	// that these are told nothing.
@@ -189,7 +197,9 @@ type Gate struct {
 	onEvent  func(context.Context, Event)
 	outbox   *outbox // nil if no notices are sent
 	notices  bool    // are made
-	template string  // of addresses of users whose source told none; empty means none
+	table    map[string]string
+	ask      bool   // people can choose an address
+	template string // of addresses of users whose source told none; empty means none
 	log      *slog.Logger
 
 	retention time.Duration // zero: the usual
@@ -236,6 +246,7 @@ func New(c Config) (*Gate, error) {
 			return nil, err
 		}
 	}
+	g.table, g.ask = c.NotifyAddresses, c.NotifyAsk
 	g.notices, g.template = c.NotifyOnPage || c.Notify != nil, c.NotifyAddress
 	if c.Notify != nil {
 		g.startOutbox(c.Notify)

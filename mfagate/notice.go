@@ -5,9 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"maps"
-	"net/mail"
 	"slices"
 	"strings"
 	"time"
@@ -177,35 +175,6 @@ func (v *visit) reach(t *txn, s session, a *account) {
 		t.event(v.event(EventAddressChanged))
 	}
 	a.Email = email
-}
-
-// maxAddress is the length in bytes of the longest e-mail address (RFC 5321
-// section 4.5.3.1.3).
-const maxAddress = 254
-
-// address returns s without spaces around it if it is one plain e-mail address:
-// no name, no comment, no quotes, nothing that two readers could take for two.
-func address(s string) (string, bool) {
-	s = strings.TrimSpace(s)
-	if len(s) > maxAddress || strings.Count(s, "@") != 1 || strings.ContainsAny(s, "\r\n\x00") {
-		return "", false
-	}
-	a, err := mail.ParseAddress(s)
-	return s, err == nil && a.Address == s
-}
-
-// userInAddress stands for the name of the user in the template of an address.
-const userInAddress = "{user}"
-
-// ValidateAddress says what is wrong with a template of addresses, as in
-// [Config.NotifyAddress].
-func ValidateAddress(template string) error {
-	local, domain, _ := strings.Cut(template, "@")
-	if _, ok := address(strings.Replace(template, userInAddress, "user", 1)); !ok ||
-		!strings.Contains(local, userInAddress) || strings.ContainsAny(domain, "{}") {
-		return fmt.Errorf("mfagate: address %q: want one such as {user}@example.com", template)
-	}
-	return nil
 }
 
 // inBudget tells whether one more notice is within the bound, and counts it.

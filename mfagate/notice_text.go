@@ -49,7 +49,10 @@ var letterHTML = template.Must(template.New("letter").Parse(`<!DOCTYPE html>
 
 // compose puts a notice into words, in the language of the person.
 func (g *Gate) compose(n outgoing) (Message, error) {
-	l := g.letter(n)
+	return g.letter(n).message()
+}
+
+func (l letter) message() (Message, error) {
 	var html strings.Builder
 	if err := letterHTML.Execute(&html, l); err != nil {
 		return Message{}, fmt.Errorf("writing a notice: %w", err)

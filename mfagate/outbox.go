@@ -79,25 +79,6 @@ func (g *Gate) startOutbox(s Sender) {
 	g.records.done.Go(func() { o.run(ctx) })
 }
 
-// addresses are those of the owner of an account: the one that the source told, or
-// else that of the template, and the one that was replaced just now.
-func (g *Gate) addresses(a *account, former string) (to []string) {
-	if g.outbox == nil {
-		return nil
-	}
-	email, ok := address(a.Email)
-	if !ok && g.template != "" {
-		email, ok = address(strings.Replace(g.template, userInAddress, a.Name, 1))
-	}
-	if ok {
-		to = append(to, email)
-	}
-	if former != "" && former != email {
-		to = append(to, former)
-	}
-	return to
-}
-
 // wake tells the outbox that there may be more to send.
 func (o *outbox) wake() {
 	select {

@@ -69,6 +69,10 @@ func (v *visit) security(status int, cause pages.Text) error {
 		return err
 	}
 	p.Missed = v.shownMissed(a)
+	if v.gate.outbox != nil {
+		email, given := v.gate.addressOf(a)
+		p.Mail = pages.Mail{To: masked(email), On: true, Choose: v.gate.ask && !given}
+	}
 	v.listCredentials(a, &p)
 	f := v.frame()
 	f.Error = cause
@@ -140,7 +144,7 @@ func notice(name string, left int) pages.Text {
 			return pages.Text{Key: "notice.codes_low", Args: []any{left}}
 		}
 		return pages.Text{Key: "notice.passed_recovery", Args: []any{left}}
-	case "enrolled", "codes_made", "renamed", "removed", "replaced", "confirmed", "request_cancelled", "request_kept":
+	case "enrolled", "codes_made", "renamed", "removed", "replaced", "confirmed", "address_confirmed", "request_cancelled", "request_kept":
 		return pages.Text{Key: "notice." + name}
 	}
 	return pages.Text{}

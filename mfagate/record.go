@@ -29,6 +29,8 @@ const (
 	kindEvent     = "event"     // event/TIME-RANDOM
 	kindUserEvent = "userevent" // userevent/REALM/NAME/TIME-RANDOM: points to an event
 	kindMode      = "mode"      // mode/REALM: whether its users need a factor
+	kindAwaited   = "awaited"   // awaited/REALM/NAME: an address that waits for its code
+	kindMailed    = "mailed"    // mailed/HASH: codes that an address got
 	kindOutbox    = "outbox"    // outbox/DUE-RANDOM: a notice
 	kindRequest   = "request"   // request/REALM/NAME: for a reset
 	kindSent      = "sent"      // sent/to/FACTOR/HASH, sent/all/FACTOR: counts of codes

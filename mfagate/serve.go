@@ -39,6 +39,7 @@ var routes = map[string]route{
 	"help":           {"GET": (*visit).getHelp, "POST": (*visit).postHelp},
 	"reset-request":  {"GET": (*visit).getRequest, "POST": (*visit).postRequest},
 	"disable":        {"GET": (*visit).getDisable, "POST": (*visit).postDisable},
+	"address":        {"GET": (*visit).getAddress, "POST": (*visit).postAddress},
 	"notices":        {"GET": (*visit).getMissed, "POST": (*visit).postMissed},
 	"reminder":       {"GET": (*visit).getReminder, "POST": (*visit).postReminder},
 	"sign-out":       {"GET": (*visit).getSignOut, "POST": (*visit).postSignOut},

@@ -94,9 +94,25 @@ type Security struct {
 	Optional    bool       // it can be switched off
 	Admin       bool       // the person may look after others
 	Request     bool       // somebody has asked to reset the factors
+	Mail        Mail       // where messages go
 	Missed      Missed     // nothing in it: all was told
 	Proved      bool       // a proof for settings is fresh, so that forms need no detour
 	Continue    string     // local path back to the app
+}
+
+// Mail tells where messages go.
+type Mail struct {
+	On     bool   // messages are sent
+	To     string // masked; empty: there is no address
+	Choose bool   // the person can choose one
+}
+
+// Address asks for the address of messages. Posts email and code with action (send,
+// confirm, other) to /.mfa/address.
+type Address struct {
+	To    string // where they go now, masked; empty: nowhere
+	Given bool   // that cannot be changed here
+	Asked string // address that waits for its code; empty: none
 }
 
 // Missed tells what happened to the account and no message could tell, the latest
@@ -175,6 +191,7 @@ func (Enrol) template() string         { return "enrol" }
 func (Challenge) template() string     { return "challenge" }
 func (RecoveryCodes) template() string { return "recovery_codes" }
 func (Security) template() string      { return "security" }
+func (Address) template() string       { return "address" }
 func (Missed) template() string        { return "missed" }
 func (SignOut) template() string       { return "sign_out" }
 func (Help) template() string          { return "help" }

@@ -25,6 +25,7 @@ var tried = []Page{
 	Challenge{Method: "totp", Methods: []string{"totp", "recovery"}}, Challenge{Method: "recovery", Wait: 1},
 	RecoveryCodes{Codes: []string{"0"}, First: true}, RecoveryCodes{},
 	Security{Credentials: []Credential{{}}, HasCodes: true}, Security{},
+	Address{}, Address{Asked: "a"}, Address{Given: true},
 	Security{Missed: Missed{Notices: []Activity{{}}}}, Missed{Notices: []Activity{{}}},
 	Message{Status: 1, Link: "/"}, Message{},
 	AdminUsers{Users: []AdminEntry{{}}, Next: "/", Unknown: "x"}, AdminUser{History: []History{{}}, Actions: []string{"reset"}},

@@ -103,6 +103,8 @@ func states() []state {
 		{Kind: "reset", Time: made}, {Kind: "recovery_used", Factor: "recovery", Remote: "2001:db8::1", Time: made.Add(-time.Hour)}}}
 	missed := security
 	missed.Missed = away
+	mailed, unmailed := security, security
+	mailed.Mail, unmailed.Mail = Mail{On: true, To: "a…@example.com"}, Mail{On: true, Choose: true}
 	optional := security
 	optional.Optional = true
 	low := security
@@ -132,6 +134,13 @@ func states() []state {
 		{"challenge-recovery-wrong", wrong("error.recovery_wrong"), recovery},
 		{"challenge-recovery-only", f, Challenge{Method: "recovery", Methods: []string{"recovery"}}},
 		{"security", f, security},
+		{"security-mail", f, mailed},
+		{"security-no-mail", f, unmailed},
+		{"address", f, Address{}},
+		{"address-bad", wrong("error.address_bad"), Address{To: "a…@example.com"}},
+		{"address-code", f, Address{Asked: "alice@example.com"}},
+		{"address-code-wrong", wrong("error.address_code"), Address{Asked: "alice@example.com"}},
+		{"address-given", f, Address{To: "a…@example.com", Given: true}},
 		{"security-missed", f, missed},
 		{"missed", f, away},
 		{"security-optional", f, optional},
