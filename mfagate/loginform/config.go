@@ -71,6 +71,16 @@ type Config struct {
 	// and that prove nothing, such as a theme or a CSRF token.
 	PassCookies []string `json:"pass_cookies,omitempty"`
 
+	// BoundCookies are globs for names of cookies that scripts of the app must read
+	// although they are proof. They stay in clear, and count only in the session
+	// in which the app has set them.
+	BoundCookies []string `json:"bound_cookies,omitempty"`
+
+	// RotatingCookies are globs for names of cookies that the app changes by
+	// itself within a session. Where Identify has a probe, any other change makes the gate ask the
+	// app anew who is signed in.
+	RotatingCookies []string `json:"rotating_cookies,omitempty"`
+
 	// Headers are names of request headers with credentials, API keys for
 	// example, taken off every request. Authorization and Proxy-Authorization always are.
 	Headers []string `json:"headers,omitempty"`

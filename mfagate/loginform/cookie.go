@@ -1,0 +1,363 @@
+package loginform
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ErrCookies reports cookies that two readers could understand differently.
+var ErrCookies = errors.New("loginform: ambiguous cookies")
+
+// A Cookie is one that the app gets, or that it sets.
+type Cookie struct {
+	Name, Value string
+	Path        string // as the app gave it; empty if it gave none
+	Deleted     bool   // the app takes it back
+}
+
+// Cookies are those of an app that a request may bring it, opened.
+type Cookies []Cookie
+
+// Header returns what stands in the header Cookie of a request for a path. The
+// empty path takes all.
+func (c Cookies) Header(uri string) string {
+	var all []string
+	for _, k := range c {
+		if !k.Deleted && (uri == "" || covers(k.Path, uri)) {
+			all = append(all, k.Name+"="+k.Value)
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
+// covers tells whether a cookie's path matches that of a request (RFC 6265
+// section 5.1.4).
+func covers(cookie, request string) bool {
+	if cookie == "" || cookie[0] != '/' {
+		return true
+	}
+	return request == cookie || strings.HasPrefix(request, cookie) &&
+		(strings.HasSuffix(cookie, "/") || request[len(cookie)] == '/')
+}
+
+// Value returns the value of the cookie with a name.
+func (c Cookies) Value(name string) (string, bool) {
+	for _, k := range c {
+		if k.Name == name && !k.Deleted {
+			return k.Value, true
+		}
+	}
+	return "", false
+}
+
+// With returns c with what an answer has set or deleted.
+func (c Cookies) With(set Cookies) Cookies {
+	all := append(Cookies(nil), c...)
+	for _, s := range set {
+		kept := all[:0]
+		for _, k := range all {
+			if k.Name != s.Name || k.Path != "" && k.Path != s.Path {
+				kept = append(kept, k)
+			}
+		}
+		all = append(kept, s)
+	}
+	return all
+}
+
+// A Jar says which cookies of a request count, and how those of an answer go
+// out. The zero value lets none pass in either direction.
+type Jar struct {
+	Open   []*Box   // in which cookies of requests may have been sealed
+	Seal   *Box     // in which those of answers are; nil means that none is set
+	Pass   []string // globs of names that go in clear in both directions
+	Bound  []string // globs of names that go in clear, yet count only beside their seal
+	Secure bool     // the browser is reached by HTTPS
+}
+
+// Read returns the cookies of a request that count. What does not open is left
+// out; two that open differently under one name are an error.
+func (j *Jar) Read(h http.Header) (Cookies, error) {
+	byName, order, err := pairs(h)
+	if err != nil {
+		return nil, err
+	}
+	values := func(name string) []string { return byName[name] }
+	var all Cookies
+	for _, name := range order {
+		value, ok, err := j.one(name, values)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			all = append(all, Cookie{Name: name, Value: value})
+		}
+	}
+	return all, nil
+}
+
+// one returns the only value of a cookie that counts.
+func (j *Jar) one(name string, values func(string) []string) (value string, found bool, err error) {
+	for _, raw := range values(name) {
+		v, ok := j.open(name, raw, values)
+		if !ok {
+			continue
+		}
+		if found && v != value {
+			return "", false, ErrCookies
+		}
+		value, found = v, true
+	}
+	return value, found, nil
+}
+
+func (j *Jar) open(name, raw string, values func(string) []string) (string, bool) {
+	switch base, seal := strings.CutSuffix(name, boundSuffix); {
+	case matchesAny(j.Pass, name):
+		return raw, true
+	case seal && matchesAny(j.Bound, base):
+		return "", false // ours, and none of the app's
+	case matchesAny(j.Bound, name):
+		seals := values(name + boundSuffix)
+		if len(seals) != 1 {
+			return "", false
+		}
+		sum, ok := j.unseal(name+boundSuffix, seals[0], values)
+		return raw, ok && sum == digest(raw)
+	}
+	return j.unseal(name, raw, values)
+}
+
+func (j *Jar) unseal(name, raw string, values func(string) []string) (string, bool) {
+	joined, ok := unchunk(name, raw, values)
+	if !ok {
+		return "", false
+	}
+	for _, b := range j.Open {
+		if v, ok := b.Open(name, joined); ok {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+// boundSuffix ends the name of the seal beside a cookie that goes in clear.
+const boundSuffix = "~b"
+
+func digest(value string) string {
+	sum := sha256.Sum256([]byte(value))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// maxCookies is how many cookies of one request are looked at. Browsers keep
+// some 180 for a site.
+const maxCookies = 400
+
+// pairs reads the header Cookie as RFC 6265 section 5.4 has browsers write it:
+// pairs with a semicolon between them, with nothing quoted or escaped.
+func pairs(h http.Header) (byName map[string][]string, order []string, err error) {
+	byName = make(map[string][]string)
+	n := 0
+	for _, line := range h["Cookie"] {
+		for line != "" {
+			var pair string
+			pair, line, _ = strings.Cut(line, ";")
+			if n++; n > maxCookies {
+				return nil, nil, ErrCookies
+			}
+			name, value, ok := strings.Cut(strings.Trim(pair, " \t"), "=")
+			if !ok || !token(name) || !plain(value) {
+				continue
+			}
+			if byName[name] == nil {
+				order = append(order, name)
+			}
+			byName[name] = append(byName[name], value)
+		}
+	}
+	return byName, order, nil
+}
+
+// token tells whether s is a token as RFC 9110 section 5.6.2 has it, which all
+// readers of cookies take for the same name.
+func token(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if c <= ' ' || c >= 0x7f || strings.IndexByte(`()<>@,;:\"/[]?={}`, c) >= 0 {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// plain tells whether a cookie's value may go out again as it is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == ';' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+func matchesAny(globs []string, name string) bool {
+	for _, g := range globs {
+		if ok, err := path.Match(g, name); err == nil && ok {
+			return true
+		}
+	}
+	return false
+}
+
+// Rotates tells whether the app changes a cookie by itself.
+func (f *Form) Rotates(name string) bool { return matchesAny(f.config.RotatingCookies, name) }
+
+// ReadSetCookies returns the cookies that an answer sets or deletes, in order.
+// Those whose name is no token are left out: they reach no browser either.
+func ReadSetCookies(h http.Header, now time.Time) Cookies {
+	var all Cookies
+	for _, line := range h["Set-Cookie"] {
+		if c, _, ok := readSetCookie(line, now); ok {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// readSetCookie reads a header Set-Cookie, with the attributes as they stand.
+func readSetCookie(line string, now time.Time) (c Cookie, attributes []string, ok bool) {
+	parts := strings.Split(line, ";")
+	name, value, ok := strings.Cut(parts[0], "=")
+	c.Name, c.Value = strings.Trim(name, " \t"), strings.Trim(value, " \t")
+	if !ok || !token(c.Name) || !plain(c.Value) {
+		return c, nil, false
+	}
+	var expired, aged, lives bool
+	for _, a := range parts[1:] {
+		a = strings.Trim(a, " \t")
+		key, val, _ := strings.Cut(a, "=")
+		switch strings.ToLower(key) {
+		case "path":
+			c.Path = val
+		case "max-age":
+			if n, err := strconv.Atoi(val); err == nil {
+				aged, lives = n <= 0, n > 0
+			}
+		case "expires":
+			if at, err := parseTime(val); err == nil {
+				expired = !at.After(now)
+			}
+		}
+		if a != "" && plain(a) {
+			attributes = append(attributes, a)
+		}
+	}
+	c.Deleted = aged || expired && !lives || deletion(c.Value)
+	return c, attributes, true
+}
+
+// deletion tells whether a value is one with which apps take a cookie back.
+func deletion(value string) bool {
+	switch strings.Trim(value, `"`) {
+	case "", "deleted", "-del-":
+		return true
+	}
+	return false
+}
+
+// parseTime reads a date as apps write it.
+func parseTime(s string) (time.Time, error) {
+	at, err := http.ParseTime(s)
+	for _, layout := range []string{"Mon, 02-Jan-2006 15:04:05 MST", "Mon, 2 Jan 2006 15:04:05 MST", "Monday, 02-Jan-2006 15:04:05 MST"} {
+		if err != nil {
+			at, err = time.Parse(layout, s)
+		}
+	}
+	return at, err
+}
+
+// Write puts sealed cookies in place of those that the app has set in h. What is
+// deleted is deleted in the browser too.
+func (j *Jar) Write(h http.Header, now time.Time) error {
+	lines := h["Set-Cookie"]
+	h.Del("Set-Cookie")
+	for _, line := range lines {
+		c, attributes, ok := readSetCookie(line, now)
+		if !ok {
+			continue
+		}
+		if err := j.write(h, c, j.attributes(c, attributes)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (j *Jar) write(h http.Header, c Cookie, attributes string) error {
+	add := func(name, value string) { h.Add("Set-Cookie", name+"="+value+attributes) }
+	passes := matchesAny(j.Pass, c.Name)
+	switch {
+	case passes, c.Deleted:
+		add(c.Name, c.Value)
+		return nil
+	case j.Seal == nil:
+		return nil
+	case matchesAny(j.Bound, c.Name):
+		add(c.Name, c.Value)
+		return j.seal(c.Name+boundSuffix, digest(c.Value), add)
+	}
+	return j.seal(c.Name, c.Value, add)
+}
+
+func (j *Jar) seal(name, value string, add func(name, value string)) error {
+	parts, err := chunks(j.Seal.Seal(name, value))
+	if err != nil {
+		return err
+	}
+	for i, part := range parts {
+		add(chunkName(name, i), part)
+	}
+	return nil
+}
+
+// attributes returns those of the app but for Domain, with HttpOnly and Secure. A
+// deletion says so in a way that all browsers understand.
+func (j *Jar) attributes(c Cookie, given []string) string {
+	var out strings.Builder
+	secure, httpOnly := false, false
+	for _, a := range given {
+		key, _, _ := strings.Cut(a, "=")
+		switch strings.ToLower(key) {
+		case "domain":
+			continue
+		case "secure":
+			secure = true
+			if !j.Secure {
+				continue
+			}
+		case "httponly":
+			httpOnly = true
+		case "max-age", "expires":
+			if c.Deleted {
+				continue
+			}
+		}
+		out.WriteString("; " + a)
+	}
+	if j.Secure && !secure {
+		out.WriteString("; Secure")
+	}
+	if !httpOnly && !matchesAny(j.Pass, c.Name) && !matchesAny(j.Bound, c.Name) {
+		out.WriteString("; HttpOnly")
+	}
+	if c.Deleted {
+		out.WriteString("; Max-Age=0")
+	}
+	return out.String()
+}
