@@ -76,6 +76,10 @@ var faults = []fault{
 	{ErrNoAddress, http.StatusConflict, "no_address"},
 	{ErrUnknownUser, http.StatusNotFound, "not_found"},
 	{ErrNoRequest, http.StatusNotFound, "not_found"},
+	{errSignIn, http.StatusUnauthorized, "sign_in"},
+	{errAppDown, http.StatusBadGateway, "app_down"},
+	{errElsewhere, http.StatusBadRequest, "credentials_elsewhere"},
+	{errCookieSize, http.StatusBadGateway, "cookie_size"},
 }
 
 // explain finds the fault of an error.
@@ -190,6 +194,9 @@ func (v *visit) problemIn(f fault, state string) {
 		}
 		if v.asks {
 			p.URL = askPath
+		}
+		if f.name == "sign_in" || f.name == "login_failed" {
+			p.URL = v.login.Form.LoginURI()
 		}
 		v.w.Header().Set("WWW-Authenticate", challengeHeader(v.realm, p.URL))
 	}

@@ -13,6 +13,7 @@ import (
 // A Block protects a part of an app. It is safe for concurrent use.
 type Block struct {
 	gate     *Gate
+	login    *Login // nil if a source tells who the user is
 	site     Site
 	source   Source
 	policy   Policy
@@ -40,12 +41,16 @@ const (
 // can be checked beside a running server.
 func (c BlockConfig) Validate() error {
 	switch s := c.Site; {
-	case c.Source == nil && !c.Ask:
+	case c.Source == nil && !c.Ask && c.Login == nil:
 		return errors.New("mfagate: an identity source is required")
 	case c.Source != nil && c.Ask:
 		return errors.New("mfagate: a block that asks has no identity source")
 	case c.Ask && c.Trust.Read != nil:
 		return errors.New("mfagate: a block that asks has nobody to trust")
+	case c.Login != nil && (c.Source != nil || c.Ask || c.Trust.Read != nil):
+		return errors.New("mfagate: a login form is an identity source; there can be only one, and nobody else to trust")
+	case c.Login != nil && c.Login.Form == nil:
+		return errors.New("mfagate: the login form is missing")
 	case s.Idle < 0 || s.Idle > maxIdle:
 		return fmt.Errorf("mfagate: idle is %v; it must lie between 0 and %v", s.Idle, maxIdle)
 	case s.Lifetime < 0 || s.Lifetime > maxLifetime:
@@ -79,7 +84,7 @@ func (g *Gate) Block(c BlockConfig) (*Block, error) {
 		}
 	}
 	b := &Block{
-		gate: g, site: c.Site, source: c.Source, policy: c.Policy, trust: c.Trust, asks: c.Ask,
+		gate: g, login: c.Login, site: c.Site, source: c.Source, policy: c.Policy, trust: c.Trust, asks: c.Ask,
 		realm: c.Site.Realm, idle: c.Site.Idle, lifetime: c.Site.Lifetime,
 	}
 	if b.asks {
@@ -95,6 +100,9 @@ func (g *Gate) Block(c BlockConfig) (*Block, error) {
 	}
 	if b.lifetime == 0 {
 		b.lifetime = defaultLifetime
+	}
+	if b.login != nil {
+		b.source = noSource
 	}
 	if b.site.Client == nil {
 		b.site.Client = connection
@@ -126,7 +134,7 @@ func (b *Block) Handler(next http.Handler) http.Handler {
 // error is that of next; the gate's own troubles are answered and logged, never
 // returned.
 func (b *Block) Serve(w http.ResponseWriter, r *http.Request, next Next) error {
-	v := &visit{Block: b, w: w, r: r, client: b.site.Client(r), now: time.Now()}
+	v := &visit{Block: b, w: w, r: r, next: next, client: b.site.Client(r), now: time.Now()}
 	if v.client.Sent == nil {
 		v.client.Sent = r.URL
 	}
@@ -137,6 +145,9 @@ func (b *Block) Serve(w http.ResponseWriter, r *http.Request, next Next) error {
 	if err := v.identify(); err != nil {
 		v.refuse(err)
 		return nil
+	}
+	if v.login != nil {
+		return v.serveLogin(next)
 	}
 	if !v.told && !v.asks {
 		v.refuse(ErrNoIdentity)
@@ -252,22 +263,32 @@ func (v *visit) findSession() error {
 // it counts here.
 func (v *visit) takeSession(token string) error {
 	l, s, err := v.gate.records.find(v.r.Context(), hashOf(token), v.now)
-	if errors.Is(err, errNoSession) {
+	if errors.Is(err, errNoSession) && (!errors.Is(err, errIdle) || s.Binding == "") {
 		return nil
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errIdle) {
 		return fmt.Errorf("reading the session: %w", err)
 	}
-	if s.Asked != v.asks || s.Site != v.site.Name || s.Realm != v.realm || v.told && s.Subject != v.Subject {
+	if s.Asked != v.asks || (s.Binding != "") != (v.login != nil) || s.Site != v.site.Name || s.Realm != v.realm || v.told && s.Subject != v.Subject {
 		return nil
 	}
 	if !s.Proved.IsZero() { // a pending session has a short life of its own
 		l.idle.Store(int64(v.idle))
 	}
 	if l.idleSince(v.now) {
-		return nil
+		if s.Binding == "" {
+			return nil
+		}
+		if s, err = v.lock(token, s); errors.Is(err, errNoSession) {
+			return nil // it ended just now
+		}
+		if err != nil {
+			return err
+		}
 	}
-	l.seen.Store(v.now.UnixNano())
+	if v.login == nil || !v.login.Form.Poll(v.r) {
+		l.seen.Store(v.now.UnixNano())
+	}
 	if s.Hold && v.gate.recovery == nil { // codes that are to be saved are made no more
 		free := *s
 		free.Hold = false

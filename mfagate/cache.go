@@ -23,6 +23,7 @@ type live struct {
 	stored int64 // the value of seen that the store has; used by the writer of seen records only
 
 	streams *streams // requests that are with the app
+	checked checked  // of the app's own session
 }
 
 type liveRecord struct {

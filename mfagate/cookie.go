@@ -15,6 +15,7 @@ const (
 	sessionCookie = "mfagate"
 	browserCookie = "mfagate_browser"
 	askCookie     = "mfagate_ask" // of sessions on blocks that ask
+	loginCookie   = "mfagate_login"
 	hostPrefix    = "__Host-"
 )
 
@@ -105,6 +106,9 @@ func withoutOwn(line string) string {
 }
 
 func ownCookie(name string) bool {
-	name = strings.TrimPrefix(name, hostPrefix)
-	return name == sessionCookie || name == browserCookie || name == askCookie
+	switch strings.TrimPrefix(name, hostPrefix) {
+	case sessionCookie, browserCookie, askCookie, loginCookie:
+		return true
+	}
+	return false
 }

@@ -1,6 +1,9 @@
 package mfagate
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // What can stand between a person and what they asked for, besides a wrong
 // answer and a LockedError. Package-internal: answers to them are in answer.go.
@@ -16,3 +19,7 @@ var (
 	errMethod       = errors.New("mfagate: no such method for this user")
 	errTaken        = errors.New("mfagate: credential is registered already")
 )
+
+// errIdle reports a session that was not used for too long. One that is bound to
+// the app's own session is locked thereby, any other is over.
+var errIdle = fmt.Errorf("%w: it was idle", errNoSession)

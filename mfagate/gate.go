@@ -65,10 +65,11 @@ type Config struct {
 	Logger *slog.Logger // nil discards
 }
 
-// A BlockConfig configures a [Block]. Source is required unless the block asks.
+// A BlockConfig configures a [Block]. One of Source, Login and Ask is required.
 type BlockConfig struct {
 	Site   Site
 	Source Source
+	Login  *Login // the app's own login form
 	Policy Policy
 	Trust  Trust
 

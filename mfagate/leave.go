@@ -58,9 +58,11 @@ func (g Grace) end(seen, now time.Time) time.Time {
 }
 
 // leaveOf tells whether the visit's user may go without a factor. Nobody may who
-// has one, or whose next enrolment takes a ticket: an administrator has reset it.
+// has one, or whose next enrolment takes a ticket: an administrator has reset it. Nor
+// may somebody of whom only a typed name is known, which may be another spelling of
+// a user who has one.
 func (v *visit) leaveOf(a *account, mode Mode, now time.Time) leave {
-	if a.TicketNeeded || a.enrolled(v.gate.recoveryName()) || mode == Observe {
+	if v.sess != nil && v.sess.Typed || a.TicketNeeded || a.enrolled(v.gate.recoveryName()) || mode == Observe {
 		return leave{}
 	}
 	if v.isExempt() {
@@ -78,7 +80,8 @@ func (v *visit) leaveOf(a *account, mode Mode, now time.Time) leave {
 // isExempt tells whether the source has just named somebody who needs no factor.
 // Who has a role, or may have one, does.
 func (v *visit) isExempt() bool {
-	return v.told && v.exempt.lists(v) && !v.trusted()
+	named := v.told || v.sess != nil && v.sess.Binding != "" && !v.sess.Typed
+	return named && v.exempt.lists(v) && !v.trusted()
 }
 
 // maxSights is how many users of a realm may be seen for the first time within

@@ -321,9 +321,14 @@ func (v *visit) postSignOut() error {
 	if v.field("everywhere") != "" {
 		kind = "signed_out_all"
 	}
+	cookies, err := v.bindingCookies()
+	if err != nil {
+		return err
+	}
 	if err := v.signOut(kind == "signed_out_all"); err != nil {
 		return err
 	}
+	v.leaveApp(cookies)
 	v.signedOut(kind)
 	return nil
 }

@@ -17,7 +17,7 @@ var errFormat = errors.New("record was written by a newer version of mfagate")
 
 // The kinds of records, each the first part of its key.
 const (
-	kindMeta      = "meta"      // meta/format
+	kindMeta      = "meta"      // meta/format, meta/cookie_keys
 	kindUser      = "user"      // user/REALM/NAME: an account
 	kindAttempts  = "attempt"   // attempt/REALM/NAME
 	kindAsk       = "ask"       // ask/BUCKET: attempts of strangers, by name
@@ -34,6 +34,7 @@ const (
 	kindOutbox    = "outbox"    // outbox/DUE-RANDOM: a notice
 	kindRequest   = "request"   // request/REALM/NAME: for a reset
 	kindSent      = "sent"      // sent/to/FACTOR/HASH, sent/all/FACTOR: counts of codes
+	kindLineage   = "lineage"   // lineage/HASH: an attempt to sign in at a login form
 )
 
 // key joins the parts of a record's key. Each is escaped, so that no user name

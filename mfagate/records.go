@@ -36,6 +36,9 @@ type Records struct {
 
 	sending sync.Mutex // held by commits that send codes
 
+	logins  logins // attempts to sign in at login forms
+	sealers sealers
+
 	// keyed serialises the commits of one user within this process, so that
 	// parallel requests wait for one another rather than run into conflicts.
 	// What is right does not depend on it.
@@ -225,8 +228,11 @@ func (r *Records) lastSeen(ctx context.Context, hash string, s *session) (time.T
 }
 
 func notOver(l *live, s *session, now time.Time) error {
-	if !now.Before(s.Deadline) || l.idleSince(now) {
+	switch {
+	case !now.Before(s.Deadline):
 		return errNoSession
+	case l.idleSince(now):
+		return errIdle
 	}
 	return nil
 }

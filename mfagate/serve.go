@@ -111,7 +111,7 @@ func (v *visit) dispatch(path string) error {
 		}
 	}
 	if v.Name == "" && path != Prefix+"sign-out" && !v.asks {
-		return ErrNoIdentity
+		return v.nobody()
 	}
 	v.call = v.newCall()
 	if v.browser, err = v.cookie(browserCookie); err != nil {
@@ -131,6 +131,15 @@ func (v *visit) dispatch(path string) error {
 		}
 	}
 	return h(v)
+}
+
+// nobody answers for a page that is somebody's. Where the gate knows the login page
+// it leads there.
+func (v *visit) nobody() error {
+	if v.login == nil || !v.page() {
+		return ErrNoIdentity
+	}
+	return v.toLogin()
 }
 
 // again answers a form of our own that belongs to an earlier session: another tab

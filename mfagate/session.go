@@ -34,6 +34,10 @@ type session struct {
 	Hold     bool      `json:"hold,omitempty"`     // until the recovery codes are saved
 	Case     string    `json:"case,omitempty"`     // number given to a person who is stuck
 	Ticket   string    `json:"ticket,omitempty"`   // hash of the ticket that admits an enrolment
+	Binding  string    `json:"binding,omitempty"`  // to the app's session, from one sign-in at its login form to its end
+	Lineage  string    `json:"lineage,omitempty"`  // that became the binding: the app keeps some cookies that it has set before
+	Typed    bool      `json:"typed,omitempty"`    // nobody but the person says who signed in there
+	Locked   bool      `json:"locked,omitempty"`   // was idle for too long: a new proof opens it again
 
 	Want  requirement `json:"want,omitzero"`   // what the last stopped request needed
 	Asked bool        `json:"asked,omitempty"` // made by a block that asks, and good for such alone

@@ -41,6 +41,15 @@ func passedTokens(r *http.Request) tokens {
 	return tokens{}
 }
 
+// conceal leaves in the request only the cookies that are the app's.
+func (v *visit) conceal() error {
+	if v.login == nil || v.login.Follow {
+		return hideCookies(v.r.Header)
+	}
+	setCookies(v.r, v.opened)
+	return nil
+}
+
 // tokensOn are those for further blocks, from whom the cookies will be hidden.
 func (v *visit) tokensOn() (t tokens, err error) {
 	if !v.gate.asks.Load() {
@@ -124,16 +133,16 @@ func (s *streams) busy() bool {
 func (v *visit) pass(d Decision, next Next) error {
 	on, err := v.tokensOn()
 	if err == nil {
-		err = hideCookies(v.r.Header)
+		err = v.conceal()
 	}
 	if err != nil {
 		v.refuse(err)
 		return nil
 	}
-	switch d.Factor {
-	case "": // the mode lets it pass without
+	switch {
+	case d.Factor == "" && v.login == nil: // the mode lets it pass without
 		return v.passLoose(d, next)
-	case FactorTrusted:
+	case d.Factor == FactorTrusted:
 		return v.passTrusted(d, on, next)
 	}
 	ctx, cancel := context.WithCancel(v.r.Context())

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
 )
 
 // A visit is one request as the gate sees it: who it is from, as the source
@@ -15,6 +17,7 @@ type visit struct {
 	*Block
 	w      http.ResponseWriter
 	r      *http.Request
+	next   Next
 	client Client
 	now    time.Time
 
@@ -31,6 +34,8 @@ type visit struct {
 	until time.Time // when a request that passes by trust must end
 
 	call Call
+
+	opened loginform.Cookies // of the app, where its login form is the first factor
 }
 
 // maxCommit is how long a commit may take, waiting for the store.
@@ -195,9 +200,10 @@ func (g *Gate) user(a *account, factor string, id Identity, c Call) User {
 // proved turns s into a verified session of the account, under a new token, with
 // its rights and traces in the same commit.
 func (v *visit) proved(t *txn, s session, a *account, factor string) (saved, error) {
-	if s.Proved.IsZero() {
+	if s.Proved.IsZero() && !s.Locked { // a lifetime counts from the first proof
 		s.Deadline = t.now.Add(v.lifetime).UTC()
 	}
+	s.Locked = false
 	s.Factor, s.Proved = factor, t.now.UTC()
 	a.LastProof = t.now.UTC()
 	return v.renewed(t, s, a)

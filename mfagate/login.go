@@ -1,0 +1,147 @@
+package mfagate
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
+)
+
+// A Login makes the app's own login form the first factor of a block, in place of
+// a Source. Form is required.
+//
+// The gate then watches the form being submitted, and takes for the user whom the
+// app takes for it. The app's cookies reach the browser sealed, each to one
+// binding: one user in one app, from one sign-in to its end. So nobody has
+// anything of use before the second factor, and no session of the app can be
+// carried into another session of the gate.
+type Login struct {
+	Form *loginform.Form
+
+	// Follow says that another block of the site watches the form, and that requests come
+	// through that one first. This one then lets visitors of the form through, and asks
+	// of those who are signed in what its own policy says.
+	Follow bool
+
+	// Subrequest returns a request of the gate's own, which goes the way of r
+	// without being r. nil means a plain copy. The server in front must see to it
+	// that what it keeps of r, such as variables, is not shared.
+	Subrequest func(r *http.Request, method string, target *url.URL) *http.Request
+}
+
+// Faults of requests on sites with a login form.
+var (
+	errSignIn = errors.New("mfagate: nobody is signed in")
+
+	errAppDown    = errors.New("mfagate: the app could not be asked")
+	errElsewhere  = errors.New("mfagate: credentials outside of the login form")
+	errCookieSize = errors.New("mfagate: a cookie of the app is too long to be sealed")
+)
+
+// noSource is the source of blocks with a login form: the session alone knows.
+var noSource = SourceFunc(func(*http.Request) (Identity, error) { return Identity{}, ErrNoIdentity })
+
+// serveLogin answers a request on a site with a login form. Without a session
+// that may pass, only what the form itself needs reaches the app.
+func (v *visit) serveLogin(next Next) error {
+	if v.login.Follow {
+		return v.followLogin(next)
+	}
+	kind := v.login.Form.Classify(v.r)
+	switch {
+	case kind == loginform.Refuse:
+		return v.refused(errForbidden)
+	case kind == loginform.Submit:
+		return v.attempt(next)
+	case kind == loginform.Logout:
+		return v.appLogout(next)
+	}
+	if v.sess != nil {
+		d, err := v.decide()
+		if err != nil {
+			return v.refused(err)
+		}
+		if d.Verdict == Pass && v.reminds() && v.remind() {
+			return nil
+		}
+		if d.Verdict == Pass {
+			return v.passApp(kind, d, next)
+		}
+		if kind != loginform.Public {
+			v.stop(d.Verdict)
+			return nil
+		}
+	}
+	return v.visitor(kind, next)
+}
+
+// refused answers with a fault, as an end of a handler.
+func (v *visit) refused(err error) error {
+	v.refuse(err)
+	return nil
+}
+
+// toLogin leads a person who is not signed in to the app's login page.
+func (v *visit) toLogin() error {
+	if upgrade(v.r) || !navigation(v.r) || v.atLogin() {
+		return v.refused(errSignIn)
+	}
+	if err := v.keepReturn(); err != nil {
+		return v.refused(err)
+	}
+	v.redirect(v.login.Form.LoginURI())
+	return nil
+}
+
+// atLogin tells whether the request is for the login page, which something in
+// front has rewritten into something else: leading there again would never end.
+func (v *visit) atLogin() bool {
+	return v.client.Sent.RequestURI() == v.login.Form.LoginURI()
+}
+
+// sameSite refuses what a browser says comes from another site, also where a link
+// is followed: a sign-out, say, or a form that signs in as somebody else.
+func (v *visit) sameSite() error {
+	if err := crossOrigin.Check(v.r); err != nil {
+		return errCrossSite
+	}
+	switch v.r.Header.Get("Sec-Fetch-Site") {
+	case "", "none", "same-origin":
+		return nil
+	}
+	return errCrossSite
+}
+
+// byLogin marks requests that the block with the login form has let through, or
+// makes itself, although nobody is signed in.
+type byLogin struct{}
+
+// followLogin answers a request that comes through the block with the login form.
+func (v *visit) followLogin(next Next) error {
+	if v.r.Context().Value(byLogin{}) != nil {
+		return next(v.w, v.r, Decision{})
+	}
+	if v.sess == nil || passedTokens(v.r).own == "" {
+		return v.toLogin()
+	}
+	d, err := v.decide()
+	switch {
+	case err != nil:
+		return v.refused(err)
+	case d.Verdict == Pass:
+		return next(v.w, v.r, d)
+	}
+	v.stop(d.Verdict)
+	return nil
+}
+
+// probes tells whether the app can be asked at any time who is signed in.
+func (l *Login) probes() bool {
+	id := l.Form.Config().Identify
+	return id != nil && id.Probe != ""
+}
+
+// upgrades tells whether a request may become a WebSocket. Where nobody can ask the
+// app whose session that is, the operator has to say so.
+func (l *Login) upgrades(r *http.Request) bool { return l.probes() || l.Form.WebSocket(r) }

@@ -1,0 +1,164 @@
+package mfagate
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
+	"github.com/mfagate/caddy-mfagate/pages"
+)
+
+// locationHeader tells scripts of the app where the second factor is asked for.
+const locationHeader = "Mfa-Location"
+
+// jar is how the app's cookies go out and come back, without any box yet.
+func (v *visit) jar() *loginform.Jar {
+	c := v.login.Form.Config()
+	return &loginform.Jar{Pass: c.PassCookies, Bound: c.BoundCookies, Secure: v.client.Secure}
+}
+
+func readCookies(jar *loginform.Jar, h http.Header) (loginform.Cookies, error) {
+	c, err := jar.Read(h)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errCookies, err)
+	}
+	return c, nil
+}
+
+// appRequest is r as it goes to the app while nobody may see the answer yet: with
+// these cookies and none else, without credentials, and asking for an
+// answer that can be read.
+func (v *visit) appRequest(ctx context.Context, r *http.Request, cookies loginform.Cookies) *http.Request {
+	r = r.Clone(context.WithValue(ctx, byLogin{}, true))
+	v.login.Form.Strip(r.Header)
+	for _, name := range []string{"Range", "If-Range", "If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "Expect", "Te", "Trailer"} {
+		r.Header.Del(name)
+	}
+	r.Trailer = nil
+	r.Header.Set("Accept-Encoding", "identity")
+	setCookies(r, cookies)
+	return r
+}
+
+// setCookies makes these the only cookies of a request.
+func setCookies(r *http.Request, cookies loginform.Cookies) {
+	r.Header.Del("Cookie")
+	if h := cookies.Header(""); h != "" {
+		r.Header.Set("Cookie", h)
+	}
+}
+
+// hold asks the app and holds its answer.
+func hold(r *http.Request, next Next) (answer *loginform.Answer, err error) {
+	defer func() {
+		switch p := recover(); p {
+		case nil:
+		case http.ErrAbortHandler: // so a proxy tells of an answer that ends half-way
+			answer, err = nil, fmt.Errorf("%w: it broke off", errAppDown)
+		default:
+			panic(p)
+		}
+	}()
+	rec := new(loginform.Recorder)
+	if err := next(rec, r, Decision{}); err != nil {
+		return nil, fmt.Errorf("%w: %w", errAppDown, err)
+	}
+	answer = rec.Answer()
+	answer.URL = &url.URL{Scheme: "http", Host: r.Host, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
+	return answer, nil
+}
+
+// probe makes a request of the gate's own with the given cookies. Redirections are
+// not followed.
+func (v *visit) probe(ctx context.Context, method, uri string, cookies loginform.Cookies, next Next) (*loginform.Answer, error) {
+	target, err := url.ParseRequestURI(uri)
+	if err != nil {
+		return nil, fmt.Errorf("probing the app: %w", err)
+	}
+	r := v.subrequest(ctx, method, target)
+	r = v.appRequest(r.Context(), r, nil)
+	if h := cookies.Header(target.Path); h != "" {
+		r.Header.Set("Cookie", h)
+	}
+	return hold(r, next)
+}
+
+// subrequest is a request of the gate's own on behalf of the visit's.
+func (v *visit) subrequest(ctx context.Context, method string, target *url.URL) *http.Request {
+	r := v.r.WithContext(ctx)
+	if v.login.Subrequest != nil {
+		r = v.login.Subrequest(r, method, target)
+	} else {
+		r = r.Clone(ctx)
+		r.Method, r.URL, r.RequestURI = method, target, target.RequestURI()
+	}
+	r.Body, r.ContentLength, r.TransferEncoding = http.NoBody, 0, nil
+	for _, name := range []string{"Content-Type", "Content-Length", "Content-Encoding", "Upgrade", "Connection", "Origin", "X-Requested-With"} {
+		r.Header.Del(name)
+	}
+	r.Header.Set("Accept", "*/*")
+	return r
+}
+
+// sealAnswer puts the cookies of an attempt into the answer, sealed.
+func (v *visit) sealAnswer(a *loginAttempt, p loginform.Purpose) error {
+	box, err := v.box(p, a.binding)
+	if err != nil {
+		return err
+	}
+	jar := v.jar()
+	jar.Seal = box
+	h := http.Header{"Set-Cookie": a.lines}
+	if err := jar.Write(h, v.now); err != nil {
+		return fmt.Errorf("%w: %w", errCookieSize, err)
+	}
+	own := v.w.Header()
+	own["Set-Cookie"] = append(own["Set-Cookie"], h["Set-Cookie"]...)
+	return nil
+}
+
+// sendAnswer sends a held answer to the person. Its cookies are in place already.
+func (v *visit) sendAnswer(answer *loginform.Answer) error {
+	h := v.w.Header()
+	for name, values := range answer.Header {
+		switch name {
+		case "Set-Cookie", "Content-Length", "Connection", "Keep-Alive", "Transfer-Encoding", "Trailer", "Upgrade",
+			"Etag", "Last-Modified", "Accept-Ranges", "Www-Authenticate", "Clear-Site-Data":
+		default:
+			h[name] = values
+		}
+	}
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Length", strconv.Itoa(len(answer.Body)))
+	v.w.WriteHeader(answer.Status)
+	if v.r.Method != http.MethodHead {
+		_, _ = v.w.Write(answer.Body) // the person may have left
+	}
+	return nil
+}
+
+// fixed sends an answer that the operator has written.
+func (v *visit) fixed(ans *loginform.Answering) {
+	h := v.w.Header()
+	pages.SetHeaders(h)
+	h.Set("Content-Type", ans.Type)
+	h.Set("Content-Length", strconv.Itoa(len(ans.Body)))
+	v.w.WriteHeader(ans.Status)
+	_, _ = v.w.Write([]byte(ans.Body))
+}
+
+// tryAgain says that nobody is signed in, with the way back to the login page.
+func (v *visit) tryAgain(status int) error {
+	if !v.page() {
+		v.problemIn(fault{status: status, name: "login_failed"}, "")
+		return nil
+	}
+	v.render(status, v.frame(), pages.Message{
+		Title: pages.Text{Key: "message.login_failed.title"}, Text: pages.Text{Key: "message.login_failed.text"},
+		Link: v.login.Form.LoginURI(), Label: pages.Text{Key: "label.try_again"},
+	})
+	return nil
+}

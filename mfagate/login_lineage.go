@@ -1,0 +1,128 @@
+package mfagate
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
+	"github.com/mfagate/caddy-mfagate/storage"
+)
+
+// lineageLife is how long a login page may lie open.
+const lineageLife = 12 * time.Hour
+
+// A lineage is a visitor of the login page, from the first answer of the app to
+// the attempt to sign in. It lives in a sealed cookie: nothing is stored for
+// visitors.
+type lineage struct {
+	ID     string    `json:"id"`
+	Made   time.Time `json:"made"`
+	Return string    `json:"return,omitempty"` // the page that was asked for first
+}
+
+func (v *visit) newLineage() lineage {
+	return lineage{ID: rand.Text(), Made: v.now.UTC()}
+}
+
+// lineage returns that of the request's cookie; found is false if there is none
+// or it is too old.
+func (v *visit) lineage() (l lineage, found bool, err error) {
+	sealed, err := v.cookie(loginCookie)
+	if err != nil || sealed == "" {
+		return l, false, err
+	}
+	box, err := v.box(loginform.ForLineage, "")
+	if err != nil {
+		return l, false, err
+	}
+	plain, ok := box.Open(loginCookie, sealed)
+	if !ok || json.Unmarshal([]byte(plain), &l) != nil || v.now.Sub(l.Made) >= lineageLife {
+		return lineage{}, false, nil
+	}
+	return l, true, nil
+}
+
+// keep puts a lineage into the browser.
+func (v *visit) keep(l lineage) error {
+	box, err := v.box(loginform.ForLineage, "")
+	if err != nil {
+		return err
+	}
+	b, err := json.Marshal(l)
+	if err == nil {
+		v.setCookie(loginCookie, box.Seal(loginCookie, string(b)), time.Time{})
+	}
+	return err
+}
+
+// keepReturn notes which page was asked for, to go there after the sign-in.
+func (v *visit) keepReturn() error {
+	l, found, err := v.lineage()
+	if err != nil {
+		return err
+	}
+	if !found {
+		l = v.newLineage()
+	}
+	l.Return = v.wanted()
+	return v.keep(l)
+}
+
+// States of a promoted lineage.
+const (
+	attemptPending   = "pending" // an answer of the app is awaited; a crash leaves it so
+	attemptFailed    = "failed"  // the same name may try again
+	attemptSucceeded = "succeeded"
+	attemptBurnt     = "burnt" // nobody knows what the app thinks of it
+)
+
+// A promotion is the record of a lineage with which somebody has tried to sign
+// in. It is made exactly once, before the app is asked, and outlives the lineage:
+// such a lineage never opens for a visitor again, so that what the app may have
+// made of its cookies is of no use to whoever else holds a copy.
+type promotion struct {
+	versioned
+	Binding string `json:"binding"`
+	Name    string `json:"name"` // key of the name that was typed
+	State   string `json:"state"`
+}
+
+func promotionKey(id string) string { return key(kindLineage, hashOf(id).String()) }
+
+// promotion reads the record of a lineage; nil if it was not promoted.
+func (t *txn) promotion(id string) (*promotion, error) {
+	p := new(promotion)
+	err := t.getRecord(promotionKey(id), p)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	}
+	return p, err
+}
+
+func (t *txn) putPromotion(id string, p *promotion) {
+	t.put(promotionKey(id), encode(p), t.now.Add(2*lineageLife))
+}
+
+// promoted tells whether somebody has tried to sign in with a lineage.
+func (v *visit) promoted(l lineage) (bool, error) {
+	p, err := newTxn(v.r.Context(), v.gate.records.store).promotion(l.ID)
+	return p != nil, err
+}
+
+// settle notes how an attempt ended.
+func (v *visit) settle(a *loginAttempt, state string) error {
+	return v.commit(func(t *txn) error {
+		p, err := t.promotion(a.lineage.ID)
+		if err != nil {
+			return err
+		}
+		if p == nil || p.State != attemptPending || p.Binding != a.binding {
+			return errNoSession
+		}
+		p.State = state
+		t.putPromotion(a.lineage.ID, p)
+		return nil
+	})
+}

@@ -1,0 +1,252 @@
+package mfagate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
+)
+
+// How often the app is asked whose session it is, where it can be asked.
+const (
+	recheckEvery   = 60 * time.Second // in use
+	recheckAtLogin = 10 * time.Second // where the app may show its login page
+	recheckLimit   = 20 * time.Second // for the answer
+)
+
+// A checked is what is known of the app's session behind one of the gate's.
+type checked struct {
+	at  atomic.Int64                     // when the app last said whose it is, Unix nanoseconds
+	set atomic.Uint64                    // how often the app has changed its cookies
+	saw atomic.Uint64                    // the value of set for which it said so
+	box atomic.Pointer[[]*loginform.Box] // of the binding
+	by  atomic.Pointer[loginform.Sealer] // that made them
+}
+
+// bindingBoxes are those whose cookies belong to a binding: what the app has set since the
+// sign-in, at attempts that failed before, and before the first attempt. A lineage
+// becomes one binding and no other, so its cookies are as good as the binding's own.
+func bindingBoxes(s *loginform.Sealer, site, binding, lineage string) []*loginform.Box {
+	return []*loginform.Box{
+		s.Box(loginform.ForSession, site, binding),
+		s.Box(loginform.ForAttempt, site, binding),
+		s.Box(loginform.ForVisitor, site, lineage),
+	}
+}
+
+// passApp hands a request to the app with the cookies of the session's binding.
+func (v *visit) passApp(kind loginform.Kind, d Decision, next Next) error {
+	if err := v.mayPass(); err != nil {
+		return v.refused(err)
+	}
+	boxes, err := v.sessionBoxes()
+	if err != nil {
+		return v.refused(err)
+	}
+	jar := v.jar()
+	jar.Open, jar.Seal = boxes, boxes[0]
+	cookies, err := readCookies(jar, v.r.Header)
+	if err != nil {
+		return v.refused(err)
+	}
+	if err := v.recheck(kind, cookies, next); err != nil {
+		if errors.Is(err, errSignIn) {
+			return v.visitor(kind, next) // the app's session is over: to the login form
+		}
+		return v.refused(err)
+	}
+	v.login.Form.Strip(v.r.Header)
+	v.opened = cookies
+	v.w = v.seal(jar, v.noteChange(cookies))
+	return v.pass(d, next)
+}
+
+// mayPass looks for what is refused within a session, too.
+func (v *visit) mayPass() error {
+	if v.changes() && v.r.Header.Get("Early-Data") != "" {
+		return errEarly
+	}
+	if upgrade(v.r) && !v.login.upgrades(v.r) {
+		return errForbidden
+	}
+	return v.guard()
+}
+
+// sessionBoxes are those of the session's binding, kept with the live session.
+func (v *visit) sessionBoxes() ([]*loginform.Box, error) {
+	s, err := v.gate.records.sealer(v.r.Context(), v.now)
+	if err != nil {
+		return nil, err
+	}
+	c := &v.live.checked
+	if b := c.box.Load(); b != nil && c.by.Load() == s {
+		return *b, nil
+	}
+	b := bindingBoxes(s, v.site.Name, v.sess.Binding, v.sess.Lineage)
+	c.box.Store(&b)
+	c.by.Store(s)
+	return b, nil
+}
+
+// recheck asks the app whose session it is, if it was not asked of late. Somebody
+// else's ends the gate's session; that the app knows nobody any more is errSignIn.
+func (v *visit) recheck(kind loginform.Kind, cookies loginform.Cookies, next Next) error {
+	if !v.login.probes() {
+		return nil
+	}
+	c := &v.live.checked
+	since := time.Duration(v.now.UnixNano() - c.at.Load())
+	changes := c.set.Load()
+	if changes == c.saw.Load() && since < recheckEvery && (kind != loginform.Page || since < recheckAtLogin) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(v.r.Context(), recheckLimit)
+	defer cancel()
+	name, err := v.login.Form.Who(ctx, nil, func(ctx context.Context, method, uri string) (*loginform.Answer, error) {
+		answer, err := v.probe(ctx, method, uri, cookies, next) // what it sets reaches nobody: the app will set it again
+		if err == nil && answer.Status >= 500 {
+			err = fmt.Errorf("%w: it answers %d", errAppDown, answer.Status) // which says nothing of the person
+		}
+		return answer, err
+	})
+	if err == nil {
+		name, err = v.site.Names.Canonical(name)
+	}
+	switch {
+	case err == nil && name == v.Name:
+		c.at.Store(v.now.UnixNano())
+		c.saw.Store(changes)
+		return nil
+	case err == nil:
+		v.gate.log.Warn("the app's session is another user's", "site", v.site.Name, "user", v.Name, "now", name)
+		err = errForbidden
+	case errors.Is(err, loginform.ErrNobody):
+		err = errSignIn
+	default:
+		return fmt.Errorf("%w: %w", errAppDown, err)
+	}
+	if end := v.endBinding(); end != nil {
+		return end
+	}
+	return err
+}
+
+// endBinding ends the session, whose cookies nothing opens any more.
+func (v *visit) endBinding() error {
+	if err := v.commit(v.endSession); err != nil {
+		return fmt.Errorf("ending a session: %w", err)
+	}
+	v.forgetSession()
+	return nil
+}
+
+// noteChange is told of cookies that the app sets within a session. One that the
+// operator does not list as changing by itself may mean another user.
+func (v *visit) noteChange(had loginform.Cookies) func(loginform.Cookies) {
+	c := &v.live.checked
+	return func(set loginform.Cookies) {
+		for _, s := range set {
+			old, known := had.Value(s.Name)
+			if v.login.Form.Rotates(s.Name) || known && old == s.Value {
+				continue
+			}
+			c.set.Add(1)
+		}
+	}
+}
+
+// appLogout ends the session on the request to do so, whatever the app answers:
+// some keep their session all the same. The app is asked, and its cookies go.
+func (v *visit) appLogout(next Next) error {
+	if err := v.sameSite(); err != nil {
+		return v.refused(err)
+	}
+	if v.sess == nil {
+		return v.toLogin()
+	}
+	verified := !v.sess.Proved.IsZero()
+	cookies, err := v.bindingCookies()
+	if err != nil {
+		return v.refused(err)
+	}
+	if err := v.endBinding(); err != nil {
+		return v.refused(err)
+	}
+	v.dropCookies(cookies)
+	if !verified {
+		return v.toLogin()
+	}
+	r := v.appRequest(v.r.Context(), v.r, cookies)
+	if err := next(v.seal(new(loginform.Jar), nil), r, Decision{}); err != nil {
+		v.gate.log.Info("signing out at the app", "site", v.site.Name, "error", err)
+		v.redirect(v.login.Form.LoginURI())
+	}
+	return nil
+}
+
+// bindingCookies are the app's of the session, as far as the request has them.
+func (v *visit) bindingCookies() (loginform.Cookies, error) {
+	if v.sess == nil || v.sess.Binding == "" {
+		return nil, nil
+	}
+	s, err := v.gate.records.sealer(v.r.Context(), v.now)
+	if err != nil {
+		return nil, err
+	}
+	jar := v.jar()
+	jar.Open = bindingBoxes(s, v.site.Name, v.sess.Binding, v.sess.Lineage)
+	return readCookies(jar, v.r.Header)
+}
+
+// dropCookies deletes cookies in the browser as far as their path is known. Those
+// that stay open nowhere.
+func (v *visit) dropCookies(cookies loginform.Cookies) {
+	for _, c := range cookies {
+		http.SetCookie(v.w, &http.Cookie{Name: c.Name, Path: "/", MaxAge: -1, Secure: v.client.Secure, HttpOnly: true})
+	}
+}
+
+// leaveApp signs the person out of the app after the gate's own sign-out, as far as that
+// goes: that nothing opens the cookies any more is what counts.
+func (v *visit) leaveApp(cookies loginform.Cookies) {
+	if v.login == nil {
+		return
+	}
+	v.dropCookies(cookies)
+	method, uri, ok := v.login.Form.LogoutRequest()
+	if !ok || len(cookies) == 0 || v.next == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), recheckLimit)
+	defer cancel()
+	if _, err := v.probe(ctx, method, uri, cookies, v.next); err != nil {
+		v.gate.log.Info("signing out at the app", "site", v.site.Name, "error", err)
+	}
+}
+
+// lock makes a session that was idle for too long wait for a new proof. Its
+// binding stays, so that after the proof a form that lay open still fits.
+func (v *visit) lock(token string, s *session) (*session, error) {
+	if s.Proved.IsZero() {
+		return s, nil
+	}
+	var out saved
+	err := v.commit(func(t *txn) error {
+		s, err := t.session(token)
+		if err != nil {
+			return err
+		}
+		next := *s
+		next.Proved, next.Settings, next.Factor, next.Locked = time.Time{}, time.Time{}, "", true
+		out, err = t.putSession(&next, token, false)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("locking an idle session: %w", err)
+	}
+	return out.session, nil
+}

@@ -1,0 +1,173 @@
+package mfagate
+
+import (
+	"net/http"
+
+	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
+)
+
+// visitor answers somebody who is not signed in. Only the login form and what it
+// needs reach the app, with the cookies of a visitor at most.
+func (v *visit) visitor(kind loginform.Kind, next Next) error {
+	switch kind {
+	case loginform.Page, loginform.Reset:
+	case loginform.Public:
+		return v.public(next)
+	default:
+		return v.toLogin()
+	}
+	if err := v.harmless(); err != nil {
+		return v.refused(err)
+	}
+	l, old, err := v.visitorLineage()
+	if err != nil {
+		return v.refused(err)
+	}
+	cookies, jar, err := v.visitorCookies(kind, l)
+	if err != nil {
+		return v.refused(err)
+	}
+	r := v.appRequest(v.r.Context(), v.r, cookies)
+	if old && len(cookies) > 0 {
+		return v.heldVisit(l, jar, r, next)
+	}
+	if err := v.keep(l); err != nil {
+		return v.refused(err)
+	}
+	return next(v.seal(jar, nil), r, Decision{})
+}
+
+// harmless refuses credentials where no form was, and what could be a replay.
+func (v *visit) harmless() error {
+	if v.changes() {
+		if v.r.TLS != nil && !v.r.TLS.HandshakeComplete || v.r.Header.Get("Early-Data") != "" {
+			return errEarly
+		}
+		if err := v.sameSite(); err != nil {
+			return err
+		}
+	}
+	if upgrade(v.r) {
+		return errSignIn
+	}
+	return v.guard()
+}
+
+// visitorLineage returns that of the request or, if it was promoted meanwhile, a
+// new one. old tells that it is the request's own.
+func (v *visit) visitorLineage() (l lineage, old bool, err error) {
+	l, old, err = v.lineage()
+	if err != nil {
+		return l, false, err
+	}
+	if old {
+		gone, err := v.promoted(l)
+		if err != nil {
+			return l, false, err
+		}
+		if !gone {
+			return l, true, nil
+		}
+	}
+	fresh := v.newLineage()
+	fresh.Return = l.Return
+	return fresh, false, nil
+}
+
+// visitorCookies opens the cookies of a visitor, and says where new ones go. What the
+// answer to a forgotten password sets stays with such requests: some apps sign
+// people in there.
+func (v *visit) visitorCookies(kind loginform.Kind, l lineage) (loginform.Cookies, *loginform.Jar, error) {
+	jar := v.jar()
+	visitor, err := v.box(loginform.ForVisitor, l.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	jar.Open, jar.Seal = []*loginform.Box{visitor}, visitor
+	if kind == loginform.Reset {
+		reset, err := v.box(loginform.ForReset, l.ID)
+		if err != nil {
+			return nil, nil, err
+		}
+		jar.Open, jar.Seal = append(jar.Open, reset), reset
+	}
+	cookies, err := readCookies(jar, v.r.Header)
+	return cookies, jar, err
+}
+
+// heldVisit holds the answer to somebody whose cookies the app knows, and drops it
+// if anybody has tried to sign in with them meanwhile.
+func (v *visit) heldVisit(l lineage, jar *loginform.Jar, r *http.Request, next Next) error {
+	answer, err := hold(r, next)
+	if err != nil {
+		v.gate.log.Error("asking the app for its login page", "site", v.site.Name, "error", err)
+		return v.refused(errAppDown)
+	}
+	gone, err := v.promoted(l)
+	if err != nil {
+		return v.refused(err)
+	}
+	if gone || answer.Truncated {
+		return v.freshVisit(l, next)
+	}
+	jarred := http.Header{"Set-Cookie": answer.Header["Set-Cookie"]}
+	if err := jar.Write(jarred, v.now); err != nil {
+		return v.refused(errCookieSize)
+	}
+	own := v.w.Header()
+	own["Set-Cookie"] = append(own["Set-Cookie"], jarred["Set-Cookie"]...)
+	return v.sendAnswer(answer)
+}
+
+// freshVisit asks again as somebody whom the app has never seen. What was not a
+// GET is not repeated.
+func (v *visit) freshVisit(l lineage, next Next) error {
+	if v.changes() {
+		return v.toLogin()
+	}
+	fresh := v.newLineage()
+	fresh.Return = l.Return
+	if err := v.keep(fresh); err != nil {
+		return v.refused(err)
+	}
+	box, err := v.box(loginform.ForVisitor, fresh.ID)
+	if err != nil {
+		return v.refused(err)
+	}
+	jar := v.jar()
+	jar.Seal = box
+	return next(v.seal(jar, nil), v.appRequest(v.r.Context(), v.r, nil), Decision{})
+}
+
+// public lets anybody have what the operator lists as such: without cookies,
+// without credentials, and without what the app would set.
+func (v *visit) public(next Next) error {
+	if upgrade(v.r) {
+		return v.refused(errSignIn)
+	}
+	if err := v.guard(); err != nil {
+		return v.refused(err)
+	}
+	encodings, ranges := v.r.Header["Accept-Encoding"], v.r.Header["Range"]
+	since, match := v.r.Header["If-Modified-Since"], v.r.Header["If-None-Match"]
+	r := v.appRequest(v.r.Context(), v.r, nil)
+	for name, values := range map[string][]string{
+		"Accept-Encoding": encodings, "Range": ranges, "If-Modified-Since": since, "If-None-Match": match,
+	} { // there is nothing in the answer that the gate reads
+		delete(r.Header, name)
+		if values != nil {
+			r.Header[name] = values
+		}
+	}
+	return next(v.seal(new(loginform.Jar), nil), r, Decision{})
+}
+
+// guard refuses a request with credentials that are not in the login form.
+func (v *visit) guard() error {
+	err := v.login.Form.Guard(v.r)
+	if err != nil {
+		v.gate.log.Warn("credentials outside of the login form", "site", v.site.Name, "path", v.client.Sent.Path, "error", err)
+		return errElsewhere
+	}
+	return nil
+}

@@ -1,0 +1,125 @@
+package mfagate
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
+)
+
+// seal returns the visit's response writer with one difference: cookies of the app go
+// out sealed. changed, if not nil, is told of those that it has set.
+func (v *visit) seal(jar *loginform.Jar, changed func(loginform.Cookies)) http.ResponseWriter {
+	w := &sealingWriter{ResponseWriter: v.w, jar: jar, now: v.now, changed: changed, header: make(http.Header), own: v.w.Header()}
+	w.failed = func(err error) { v.gate.log.Error("sealing a cookie of the app", "site", v.site.Name, "error", err) }
+	return w
+}
+
+// A sealingWriter has a header of its own, so that the gate's cookies are never
+// taken for the app's, until the app's is complete.
+type sealingWriter struct {
+	http.ResponseWriter
+	jar     *loginform.Jar
+	now     time.Time
+	changed func(loginform.Cookies)
+	failed  func(error)
+	header  http.Header // of the app
+	own     http.Header // of the gate, and of what stands in front
+	done    bool
+	broken  bool // nothing of the app's answer is sent
+}
+
+func (w *sealingWriter) Header() http.Header { return w.header }
+
+// WriteHeader seals the cookies. Those of informational answers are dropped: a browser
+// would take them as they are.
+func (w *sealingWriter) WriteHeader(status int) {
+	if w.done {
+		return
+	}
+	if status >= 100 && status < 200 && status != http.StatusSwitchingProtocols {
+		w.informational(status)
+		return
+	}
+	w.done = true
+	if err := w.flushHeader(); err != nil {
+		w.failed(err)
+		w.broken = true
+		clear(w.own)
+		w.own.Set("Cache-Control", "no-store")
+		http.Error(w.ResponseWriter, "502 a cookie of the app is too long to be sealed", http.StatusBadGateway)
+		return
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *sealingWriter) informational(status int) {
+	before := w.own.Clone()
+	for name, values := range w.header {
+		if name != "Set-Cookie" {
+			w.own[name] = values
+		}
+	}
+	w.ResponseWriter.WriteHeader(status)
+	clear(w.own)
+	for name, values := range before {
+		w.own[name] = values
+	}
+}
+
+// flushHeader moves the app's header into that of the answer.
+func (w *sealingWriter) flushHeader() error {
+	if lines := w.header["Set-Cookie"]; len(lines) > 0 {
+		if w.changed != nil {
+			w.changed(loginform.ReadSetCookies(w.header, w.now))
+		}
+		if err := w.jar.Write(w.header, w.now); err != nil {
+			return err
+		}
+	}
+	for name, values := range w.header {
+		if name == "Set-Cookie" {
+			values = append(w.own[name], values...)
+		}
+		w.own[name] = values
+	}
+	w.header = w.own // trailers go where they belong
+	return nil
+}
+
+func (w *sealingWriter) Write(p []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	if w.broken {
+		return 0, loginform.ErrCookieSize
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// ReadFrom implements io.ReaderFrom, so that files still go the fast way.
+func (w *sealingWriter) ReadFrom(r io.Reader) (int64, error) {
+	w.WriteHeader(http.StatusOK)
+	if w.broken {
+		return 0, loginform.ErrCookieSize
+	}
+	return io.Copy(w.ResponseWriter, r)
+}
+
+// FlushError is what http.ResponseController calls.
+func (w *sealingWriter) FlushError() error {
+	w.WriteHeader(http.StatusOK)
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// Flush implements http.Flusher.
+func (w *sealingWriter) Flush() { _ = w.FlushError() }
+
+// Hijack implements http.Hijacker for the upgrade that was announced.
+func (w *sealingWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return http.NewResponseController(w.ResponseWriter).Hijack()
+}
+
+// Unwrap gives http.ResponseController the deadlines and the rest.
+func (w *sealingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
