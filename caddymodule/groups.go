@@ -10,6 +10,9 @@ import (
 // tellsGroups tells whether the source of h may tell groups. Of others' sources
 // nobody knows.
 func (h *Handler) tellsGroups() bool {
+	if h.login != nil {
+		return false
+	}
 	s, ok := h.source.(*PlaceholderSource)
 	return !ok || s.Groups != ""
 }

@@ -52,6 +52,8 @@ type Handler struct {
 
 	matchers caddyhttp.MatcherSets
 	source   mfagate.Source
+	login    *mfagate.Login // in place of source
+	usual    bool           // nobody said where the user comes from
 	guard    headerGuard
 	app      *App
 	block    func() (*mfagate.Block, error)
@@ -99,18 +101,21 @@ func (h *Handler) loadMatchers(ctx caddy.Context) error {
 }
 
 func (h *Handler) loadSource(ctx caddy.Context) error {
-	if h.SourceRaw == nil {
+	if h.usual = h.SourceRaw == nil; h.usual {
 		h.SourceRaw = json.RawMessage(`{"source": "user"}`)
 	}
 	mod, err := ctx.LoadModule(h, "SourceRaw")
 	if err != nil {
 		return fmt.Errorf("loading identity source: %w", err)
 	}
-	source, ok := mod.(mfagate.Source)
-	if !ok {
+	switch m := mod.(type) {
+	case LoginProvider:
+		h.login = m.Login()
+	case mfagate.Source:
+		h.source = m
+	default:
 		return fmt.Errorf("identity source %T tells no identities", mod)
 	}
-	h.source = source
 	if s, ok := mod.(*PlaceholderSource); ok {
 		h.guard = newHeaderGuard(append(s.headers(), h.Trust.headers()...), s.trusted)
 	}
@@ -146,13 +151,16 @@ func (h *Handler) config() (mfagate.BlockConfig, error) {
 	if err != nil {
 		return mfagate.BlockConfig{}, err
 	}
-	source := h.source
+	source, login := h.source, h.login
 	if h.asks() {
 		source = nil
 	}
+	if form := h.app.sites.login(h.Site); h.usual && form != nil {
+		source, login = nil, &mfagate.Login{Form: form.Form, Subrequest: form.Subrequest, Follow: true}
+	}
 	return mfagate.BlockConfig{
 		Site:   site,
-		Source: source, Ask: h.asks(),
+		Source: source, Login: login, Ask: h.asks(),
 		Policy: mfagate.Policy{Factors: h.Factors, MaxAge: time.Duration(h.MaxAge)},
 		Trust:  h.Trust.trust(),
 	}, nil

@@ -133,7 +133,8 @@ type site struct {
 	addresses []string
 	options   SiteOptions
 	pages     pagesOf
-	groupless bool // the source of one of its handlers does not tell groups
+	groupless bool           // the source of one of its handlers does not tell groups
+	login     *mfagate.Login // the app's own login form, if one of its handlers watches that
 }
 
 // sites are those of one configuration.
@@ -166,7 +167,28 @@ func (all *sites) join(h *Handler) error {
 	s.addAddresses(h.Addresses)
 	s.pages.add(h)
 	s.groupless = s.groupless || !h.tellsGroups()
+	if h.PagesOnly && h.login != nil {
+		return fmt.Errorf("site %q: mfa_pages watches no login form; write login_form in an mfa block", s.name)
+	}
+	return s.takeLogin(h.login)
+}
+
+// takeLogin notes the login form of a site, of which there is one.
+func (s *site) takeLogin(login *mfagate.Login) error {
+	if login != nil && s.login != nil {
+		return fmt.Errorf("site %q has two mfa blocks with login_form; write it in one, and the others follow", s.name)
+	}
+	if login != nil {
+		s.login = login
+	}
 	return nil
+}
+
+// login returns the login form of a site, or nil.
+func (all *sites) login(name string) *mfagate.Login {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	return all.site(name).login
 }
 
 func (all *sites) site(name string) *site {

@@ -1,0 +1,379 @@
+package caddymodule
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/mfagate/caddy-mfagate/mfagate"
+	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
+)
+
+func init() {
+	caddy.RegisterModule(LoginFormSource{})
+}
+
+// LoginFormSource makes the app's own login form the first factor.
+type LoginFormSource struct {
+	loginform.Config
+
+	form *loginform.Form
+}
+
+// CaddyModule returns the Caddy module information.
+func (LoginFormSource) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "mfa.identity.login_form",
+		New: func() caddy.Module { return new(LoginFormSource) },
+	}
+}
+
+// Provision sets up s.
+func (s *LoginFormSource) Provision(caddy.Context) (err error) {
+	s.form, err = loginform.Compile(s.Config)
+	return err
+}
+
+// Login implements LoginProvider.
+func (s *LoginFormSource) Login() *mfagate.Login {
+	return &mfagate.Login{Form: s.form, Subrequest: subrequest}
+}
+
+// A LoginProvider is a module in the namespace mfa.identity that watches the app's
+// own login form, in place of a source that tells the user of each request.
+type LoginProvider interface {
+	Login() *mfagate.Login
+}
+
+// subrequest makes a request of the gate's own that goes the way of r, with a
+// replacer and vars of its own.
+func subrequest(r *http.Request, method string, target *url.URL) *http.Request {
+	own := r.Clone(r.Context())
+	own.Method, own.URL, own.RequestURI, own.Body = method, target, target.RequestURI(), http.NoBody
+	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	own = caddyhttp.PrepareRequest(own, caddy.NewReplacer(), nil, server)
+	copyVars(own, r)
+	return own
+}
+
+// recipeFiles hold what is known of the login forms of well-known apps, one file
+// for each: the block of login_form, in the grammar of the Caddyfile.
+//
+//go:embed recipes
+var recipeFiles embed.FS
+
+const recipeSuffix = ".caddyfile"
+
+// recipes lists their names.
+func recipes() []string {
+	var names []string
+	entries, err := fs.ReadDir(recipeFiles, "recipes")
+	if err != nil {
+		panic(err) // unreachable: the folder is embedded
+	}
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), recipeSuffix); ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// UnmarshalCaddyfile sets up s from Caddyfile tokens. Syntax:
+//
+//	login_form [<recipe>] {
+//	    page            <request>...
+//	    submit          <request> [where <field>=<value>...]
+//	    user            <field>|/<pointer>... | const <name>
+//	    password        <field>|/<pointer>...
+//	    success         <signs>...
+//	    failure         <signs>...
+//	    identify        [probe <request>] cookie|header|json|selector|regexp <value> [decode <codings>] [regexp <value>]
+//	    public          <paths>...
+//	    reset           <request>
+//	    logout          <request> [where <field>=<value>...]
+//	    refuse          <requests>...
+//	    websocket       <paths>...
+//	    poll            <request>
+//	    pass_cookies    <globs>...
+//	    bound_cookies   <globs>...
+//	    rotating_cookies <globs>...
+//	    headers         <names>...
+//	    query_keys      <names>...
+//	    forbid_elsewhere both|user|password|off
+//	    answer          <status> <type> <body>
+//	    inject
+//	    rewrite_location
+//	}
+//
+// What a block says stands in place of what the recipe says, option by option.
+func (s *LoginFormSource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // consume module name
+	c := new(loginform.Config)
+	if d.NextArg() {
+		recipe, err := readRecipe(d.Val())
+		if err != nil {
+			return d.Errf("login_form: %v", err)
+		}
+		c = recipe
+	}
+	if err := loginOptions(c).parse(d, guests{}); err != nil {
+		return err
+	}
+	if _, err := loginform.Compile(*c); err != nil {
+		return d.Errf("login_form: %v", err)
+	}
+	s.Config = *c
+	return nil
+}
+
+func readRecipe(name string) (*loginform.Config, error) {
+	if !slices.Contains(recipes(), name) {
+		return nil, fmt.Errorf("there is no recipe %q; there are: %s", name, strings.Join(recipes(), ", "))
+	}
+	file := "recipes/" + name + recipeSuffix
+	text, err := recipeFiles.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	d := caddyfile.NewTestDispenser("login_form {\n" + string(text) + "\n}")
+	c := new(loginform.Config)
+	d.Next()
+	if err := loginOptions(c).parse(d, guests{}); err != nil {
+		return nil, fmt.Errorf("recipe %s: %w", name, err)
+	}
+	return c, nil
+}
+
+// loginOptions are those of the block.
+func loginOptions(c *loginform.Config) options {
+	return options{
+		"page":             requests(&c.Page, "GET", false),
+		"submit":           requests(&c.Submit, "POST", true),
+		"user":             option{parse: func(d *caddyfile.Dispenser) error { return parseLoginUser(d, c) }},
+		"password":         option{parse: func(d *caddyfile.Dispenser) error { return parseField(d, &c.Password) }},
+		"success":          signs(&c.Success),
+		"failure":          signs(&c.Failure),
+		"identify":         option{parse: func(d *caddyfile.Dispenser) error { return parseIdentify(d, c) }},
+		"public":           requests(&c.Public, "GET", false),
+		"reset":            requests(&c.Reset, "GET|POST", false),
+		"logout":           requests(&c.Logout, "GET|POST", true),
+		"refuse":           requests(&c.Refuse, "", false),
+		"websocket":        requests(&c.WebSocket, "GET", false),
+		"poll":             requests(&c.Poll, "GET|POST", false),
+		"pass_cookies":     words(&c.PassCookies, "names of cookies, such as theme"),
+		"bound_cookies":    words(&c.BoundCookies, "names of cookies, such as XSRF-TOKEN"),
+		"rotating_cookies": words(&c.RotatingCookies, "names of cookies, such as PHPSESSID"),
+		"headers":          words(&c.Headers, "names of headers, such as X-Api-Key"),
+		"query_keys":       words(&c.QueryKeys, "names of query parameters, such as token"),
+		"forbid_elsewhere": option{parse: func(d *caddyfile.Dispenser) error { return parseElsewhere(d, c) }},
+		"answer":           option{parse: func(d *caddyfile.Dispenser) error { return parseAnswer(d, c) }},
+		"inject":           toggle(&c.Inject),
+		"rewrite_location": toggle(&c.RewriteLocation),
+	}
+}
+
+// requests takes patterns: METHOD PATH, or PATH alone with the usual method. The
+// first line takes the place of what a recipe says, the others are added.
+func requests(to *[]loginform.Pattern, method string, where bool) option {
+	first := true
+	return option{many: true, parse: func(d *caddyfile.Dispenser) error {
+		name := d.Val()
+		if first {
+			*to, first = nil, false
+		}
+		found, err := patterns(d.RemainingArgs(), method, where)
+		if err != nil || len(found) == 0 {
+			return d.Errf("%s: want requests such as %s /path%s", name, firstOf(method), reason(err))
+		}
+		*to = append(*to, found...)
+		return nil
+	}}
+}
+
+func firstOf(method string) string {
+	first, _, _ := strings.Cut(method, "|")
+	return first
+}
+
+func reason(err error) string {
+	if err == nil {
+		return ""
+	}
+	return ": " + err.Error()
+}
+
+func patterns(args []string, method string, where bool) ([]loginform.Pattern, error) {
+	var all []loginform.Pattern
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		if arg == "where" && where && len(all) > 0 {
+			conditions, err := conditions(args[i+1:])
+			all[len(all)-1].Where = conditions
+			return all, err
+		}
+		text := arg
+		switch {
+		case !strings.HasPrefix(arg, "/"):
+			if i++; i >= len(args) || !strings.HasPrefix(args[i], "/") {
+				return nil, fmt.Errorf("%q is followed by no path", arg)
+			}
+			text = arg + " " + args[i]
+		case method != "":
+			text = method + " " + arg
+		}
+		all = append(all, loginform.Pattern{Text: text})
+	}
+	return all, nil
+}
+
+func conditions(args []string) (map[string]string, error) {
+	if len(args) == 0 {
+		return nil, errors.New("where is followed by no field=value")
+	}
+	all := make(map[string]string, len(args))
+	for _, a := range args {
+		field, value, ok := strings.Cut(a, "=")
+		if !ok || field == "" {
+			return nil, fmt.Errorf("%q is not field=value", a)
+		}
+		all[field] = value
+	}
+	return all, nil
+}
+
+func parseLoginUser(d *caddyfile.Dispenser, c *loginform.Config) error {
+	c.User, c.UserConst = loginform.Field{}, ""
+	if !d.NextArg() {
+		return d.Errf("user: want the name of a field, a JSON pointer, \"const NAME\", or \"none\"")
+	}
+	switch d.Val() {
+	case "none":
+		return nil
+	case "const":
+		if !d.NextArg() || d.Val() == "" {
+			return d.Errf("user const: want the user's name")
+		}
+		c.UserConst = d.Val()
+		return nil
+	}
+	d.Prev()
+	return parseField(d, &c.User)
+}
+
+// parseField takes a field of forms, a pointer into JSON, or both.
+func parseField(d *caddyfile.Dispenser, to *loginform.Field) error {
+	name := d.Val()
+	*to = loginform.Field{}
+	args := d.RemainingArgs()
+	for _, a := range args {
+		at := &to.Form
+		if strings.HasPrefix(a, "/") {
+			at = &to.JSON
+		}
+		if *at != "" {
+			return d.Errf("%s: %q comes after %q; want one field and one JSON pointer at most", name, a, *at)
+		}
+		*at = a
+	}
+	if len(args) == 0 {
+		return d.Errf("%s: want the name of a field, or a JSON pointer such as /password", name)
+	}
+	return nil
+}
+
+// signs takes one line of signs, each a word and its value.
+func signs(to *[]loginform.Signs) option {
+	first := true
+	return option{many: true, parse: func(d *caddyfile.Dispenser) error {
+		name := d.Val()
+		if first {
+			*to, first = nil, false
+		}
+		var s loginform.Signs
+		lists := map[string]*[]string{
+			"status": &s.Status, "set_cookie": &s.SetCookie, "location": &s.Location, "not_location": &s.NotLocation,
+			"header": &s.Header, "body": &s.Body, "not_body": &s.NotBody, "selector": &s.Selector, "json": &s.JSON,
+		}
+		args := d.RemainingArgs()
+		for i := 0; i < len(args); i += 2 {
+			if args[i] == "probe" && i+2 < len(args) {
+				s.Probe = &loginform.Probe{Request: args[i+1] + " " + args[i+2]}
+				lists["probe_status"], lists["contains"], lists["lacks"] = &s.Probe.Status, &s.Probe.Contains, &s.Probe.Lacks
+				i++
+				continue
+			}
+			list := lists[args[i]]
+			if list == nil || i+1 >= len(args) {
+				return d.Errf("%s: %q: want signs, each with its value: status, set_cookie, location, not_location, header, body, not_body, selector, json, or probe GET /path with probe_status, contains, lacks after it", name, args[i])
+			}
+			*list = append(*list, args[i+1])
+		}
+		*to = append(*to, s)
+		return nil
+	}}
+}
+
+func parseIdentify(d *caddyfile.Dispenser, c *loginform.Config) error {
+	id := new(loginform.Identify)
+	words := map[string]*string{
+		"cookie": &id.Cookie, "header": &id.Header, "json": &id.JSON, "selector": &id.Selector,
+		"regexp": &id.Regexp, "decode": &id.Decode,
+	}
+	args := d.RemainingArgs()
+	for i := 0; i < len(args); i += 2 {
+		if args[i] == "probe" && i+2 < len(args) {
+			id.Probe = args[i+1] + " " + args[i+2]
+			i++
+			continue
+		}
+		word := words[args[i]]
+		if word == nil || i+1 >= len(args) {
+			return d.Errf("identify: %q: want \"probe GET /path\" and one of cookie, header, json, selector, regexp with its value", args[i])
+		}
+		*word = args[i+1]
+	}
+	c.Identify = id
+	return nil
+}
+
+func parseElsewhere(d *caddyfile.Dispenser, c *loginform.Config) error {
+	var word string
+	if err := choice(&word, "both", "user", "password", "off").parse(d); err != nil {
+		return err
+	}
+	if c.Elsewhere = loginform.Elsewhere(word); word == "both" {
+		c.Elsewhere = loginform.ElsewhereBoth
+	}
+	return nil
+}
+
+func parseAnswer(d *caddyfile.Dispenser, c *loginform.Config) error {
+	args := d.RemainingArgs()
+	if len(args) != 3 {
+		return d.Errf("answer: want a status, a media type and a body, such as: 200 text/plain Ok.")
+	}
+	status, err := strconv.Atoi(args[0])
+	if err != nil || status < 200 || status > 599 {
+		return d.Errf("answer: %q is no status", args[0])
+	}
+	c.Answer = &loginform.Answering{Status: status, Type: args[1], Body: args[2]}
+	return nil
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner     = (*LoginFormSource)(nil)
+	_ caddyfile.Unmarshaler = (*LoginFormSource)(nil)
+	_ LoginProvider         = (*LoginFormSource)(nil)
+)
