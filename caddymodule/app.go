@@ -201,6 +201,9 @@ func (a *App) newGate() (*mfagate.Gate, error) {
 
 		Retention: time.Duration(a.Retention),
 	}
+	if a.RecoveryCodes != nil {
+		config.Order = orders[a.RecoveryCodes.Order]
+	}
 	if a.Support != nil {
 		config.Support = pages.Support{Text: a.Support.Text, URL: a.Support.URL}
 	}

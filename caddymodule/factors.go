@@ -76,6 +76,15 @@ type RecoveryCodes struct {
 
 	// Keep only hashes of the codes, so that a set cannot be shown again.
 	Hashed bool `json:"hashed,omitempty"`
+
+	// When a person gets them at the first enrolment: "after" the factor was turned
+	// on; "before" it is enrolled; "confirm", where the factor is turned on once the
+	// codes are saved. Default: after.
+	Order string `json:"order,omitempty"`
+}
+
+var orders = map[string]mfagate.CodesOrder{
+	"": mfagate.CodesAfter, "after": mfagate.CodesAfter, "before": mfagate.CodesBefore, "confirm": mfagate.CodesConfirm,
 }
 
 const leastCodes, mostCodes = 4, 20
@@ -91,6 +100,9 @@ func (a *App) loadRecovery(caddy.Context) error {
 	if c.Count != 0 && (c.Count < leastCodes || c.Count > mostCodes) {
 		return fmt.Errorf("recovery_codes: count %d: want %d to %d", c.Count, leastCodes, mostCodes)
 	}
+	if _, ok := orders[c.Order]; !ok {
+		return fmt.Errorf("recovery_codes: order %q: want before, after or confirm", c.Order)
+	}
 	a.recovery = recovery.Factor{Count: c.Count, Hashed: c.Hashed}
 	return nil
 }
@@ -101,6 +113,7 @@ func (a *App) loadRecovery(caddy.Context) error {
 //	recovery_codes {
 //	    count  <number>
 //	    hashed
+//	    order  before|after|confirm
 //	}
 func (c *RecoveryCodes) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
@@ -113,5 +126,6 @@ func (c *RecoveryCodes) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return options{
 		"count":  number(&c.Count, leastCodes, mostCodes),
 		"hashed": toggle(&c.Hashed),
+		"order":  oneOf(&c.Order, "before", "after", "confirm"),
 	}.parse(d, guests{})
 }

@@ -122,7 +122,7 @@ func (v *visit) apiEnrol() error {
 	if err != nil {
 		return err
 	}
-	if err := v.beginEnrol(f, enrolRequest{v.field("enrollment"), v.field("replaces"), v.r.PostForm}); err != nil {
+	if err := v.beginEnrol(f, enrolRequest{v.field("enrollment"), v.field("replaces"), v.r.PostForm, true}); err != nil {
 		return err
 	}
 	e, err := v.openEnrolment(f)

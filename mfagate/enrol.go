@@ -52,6 +52,7 @@ type enrolRequest struct {
 	id       string     // of the enrolment that it goes on with; empty: whichever there is
 	replaces string     // id of the credential that the new one takes the place of; without an id only
 	answer   url.Values // what they told so far
+	program  bool       // the request is one of the API
 }
 
 // beginEnrol starts an enrolment or goes on with the one that was begun.
@@ -61,9 +62,14 @@ func (v *visit) beginEnrol(f Factor, req enrolRequest) error {
 	}
 	var send *Delivery
 	err := v.commitSending(f, req.answer, func(t *txn) error {
-		_, a, err := v.enrolling(t)
+		s, a, err := v.enrolling(t)
 		if err != nil {
 			return err
+		}
+		if !req.program {
+			if _, err := v.draftCodes(t, s, a, f); err != nil {
+				return err
+			}
 		}
 		st, err := v.openStep(t, f, req)
 		if err != nil {
@@ -176,9 +182,23 @@ func (v *visit) finishEnrol(f Factor, id string, answer url.Values, hold bool) (
 		if err != nil {
 			return err
 		}
-		out.Credential, out.Replaced, err = v.judgeEnrolment(t, a, f, id, answer)
+		before, confirm := hold && v.drafts(s, a, CodesBefore), hold && v.drafts(s, a, CodesConfirm)
+		cred, replaces, err := v.judgeEnrolment(t, a, f, id, answer)
 		if err != nil {
 			return err
+		}
+		out.Credential, out.Replaced = cred, replaces != ""
+		if confirm {
+			out.Codes, err = v.draftFactor(t, a, f, cred)
+			return err
+		}
+		if err := v.addCredential(t, a, f, cred, replaces); err != nil {
+			return err
+		}
+		if before {
+			if err := v.takeDraft(t, a); err != nil {
+				return err
+			}
 		}
 		shown, err := v.codesFor(t, a, hold)
 		if err != nil {
@@ -199,7 +219,7 @@ func (v *visit) finishEnrol(f Factor, id string, answer url.Values, hold bool) (
 		}
 		return t.showCodes(next.hash(), shown)
 	})
-	if err == nil {
+	if err == nil && next.session != nil { // else nothing is on yet
 		v.adopt(next)
 		v.remember()
 	}
@@ -219,40 +239,46 @@ func (v *visit) tryEnrol(f Factor) error {
 	})
 }
 
-// judgeEnrolment asks the factor, and adds the credential to the account.
-func (v *visit) judgeEnrolment(t *txn, a *account, f Factor, id string, answer url.Values) (c Credential, replaced bool, err error) {
+// judgeEnrolment asks the factor for the credential, which takes the place of the
+// one named replaces, if any.
+func (v *visit) judgeEnrolment(t *txn, a *account, f Factor, id string, answer url.Values) (c Credential, replaces string, err error) {
 	hash := hashOf(v.token).String()
 	st, err := t.step(hash, enrolPurpose, f.Name())
 	if err != nil {
-		return c, false, err
+		return c, "", err
 	}
 	if id != "" && id != st.ID || len(st.State) == 0 { // nothing was begun yet
-		return c, false, errStepGone
+		return c, "", errStepGone
 	}
 	c, err = f.FinishEnrol(t.ctx, v.call, v.user(a, f), st.State, answer)
 	if err != nil {
-		return c, false, err
+		return c, "", err
 	}
 	if err := v.room(a, f, st.Replaces); err != nil {
-		return c, false, err
+		return c, "", err
 	}
 	c.ID, c.Factor, c.Created = rand.Text(), f.Name(), t.now.UTC()
+	return c, st.Replaces, t.remove(stepKey(hash, enrolPurpose, f.Name()))
+}
+
+// addCredential adds a credential that was proved to the account.
+func (v *visit) addCredential(t *txn, a *account, f Factor, c Credential, replaces string) error {
 	if err := t.claim(c, a.Subject); err != nil {
-		return c, false, err
+		return err
 	}
-	if err := v.replaced(t, a, st.Replaces, c.Factor); err != nil {
-		return c, false, err
+	if err := v.replaced(t, a, replaces, c.Factor); err != nil {
+		return err
 	}
 	a.Credentials = append(a.Credentials, c)
 	if err := t.received(f, a.Subject); err != nil {
-		return c, false, err
+		return err
 	}
-	if st.Replaces == "" { // a replacement has told so
+	if replaces == "" { // a replacement has told so
 		e := v.event(EventEnrolled)
 		e.Factor, e.Label = c.Factor, c.Label
 		t.event(e)
 	}
-	return c, st.Replaces != "", t.remove(stepKey(hash, enrolPurpose, f.Name()))
+	return nil
 }
 
 // claim takes the names that may exist once over all users.

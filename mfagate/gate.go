@@ -25,6 +25,7 @@ type Config struct {
 	Records  *Records
 	Factors  []Factor
 	Recovery Recovery // nil means that there are no recovery codes
+	Order    CodesOrder
 
 	Pages   *pages.Set    // nil means the built-in ones
 	Issuer  string        // the name that authenticator apps show; empty means the host of the app
@@ -192,6 +193,7 @@ type Gate struct {
 	records  *Records
 	factors  []Factor
 	recovery Recovery // may be nil
+	order    CodesOrder
 	pages    *pages.Set
 	issuer   string
 	support  pages.Support
@@ -218,7 +220,7 @@ func New(c Config) (*Gate, error) {
 		return nil, fmt.Errorf("mfagate: retention %s: want at least %s", c.Retention, leastRetention)
 	}
 	g := &Gate{
-		records: c.Records, factors: slices.Clone(c.Factors), recovery: c.Recovery, pages: c.Pages,
+		records: c.Records, factors: slices.Clone(c.Factors), recovery: c.Recovery, order: c.Order, pages: c.Pages,
 		issuer: c.Issuer, support: c.Support, onEvent: c.OnEvent, log: c.Logger,
 		retention: c.Retention,
 	}

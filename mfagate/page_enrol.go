@@ -18,6 +18,10 @@ func (v *visit) getChoose() error {
 		v.redirect(page("enroll", v.back()))
 		return nil
 	}
+	if v.proven() {
+		v.redirect(page("recovery-codes", v.back())) // it is proved and waits for the codes
+		return nil
+	}
 	return v.choose(nil)
 }
 
@@ -119,6 +123,16 @@ func (v *visit) getEnrol() error {
 	case err != nil:
 		return err
 	}
+	switch await, err := v.codesAwait(f); {
+	case errors.Is(err, errStepGone): // begun by a program, or too long ago
+		v.redirect(page("enroll", v.back()))
+		return nil
+	case err != nil:
+		return err
+	case await:
+		v.redirect(page("recovery-codes", v.back()))
+		return nil
+	}
 	return v.enrolPage(f, e, http.StatusOK, pages.Text{})
 }
 
@@ -129,7 +143,7 @@ func (v *visit) postEnrol() error {
 		return errNotFound
 	}
 	if _, ok := v.r.PostForm["code"]; !ok {
-		err := v.beginEnrol(f, enrolRequest{v.field("enrollment"), v.field("replace"), v.r.PostForm})
+		err := v.beginEnrol(f, enrolRequest{v.field("enrollment"), v.field("replace"), v.r.PostForm, false})
 		if text, ok := v.sendFault(f.Name(), err); ok {
 			return v.enrolAgain(f, err, text)
 		}
@@ -157,6 +171,9 @@ func (v *visit) postEnrol() error {
 
 func (v *visit) enrolFault(err error) error {
 	switch {
+	case errors.Is(err, errStepGone) && v.proven(): // sent twice
+		v.redirect(page("recovery-codes", v.back()))
+		return nil
 	case errors.Is(err, errEnrolled), errors.Is(err, errProofNeeded):
 		return v.enrolledAlready(err)
 	case enrolError(err).Key != "":
@@ -185,7 +202,7 @@ func (v *visit) enrolPage(f Factor, e enrolment, status int, cause pages.Text) e
 	}
 	frame := v.frame()
 	frame.Error = cause
-	p := pages.Enrol{Factor: f.Name(), ID: e.ID, View: e.View, Further: !v.sess.Proved.IsZero(), Resend: wait}
+	p := pages.Enrol{Factor: f.Name(), ID: e.ID, View: e.View, Further: !v.sess.Proved.IsZero(), Last: v.gate.order == CodesBefore, Resend: wait}
 	if v.r.PostForm != nil {
 		p.Typed = cleanLine(v.field("to"), maxAddress)
 	}

@@ -55,6 +55,7 @@ type Enrol struct {
 	Factor  string
 	View    any
 	Further bool // the person has a factor already: no recovery codes follow
+	Last    bool // recovery codes came before
 
 	ID     string        // goes into the forms that go on with it as enrollment
 	Typed  string        // what the person gave as to in the form that is shown again
@@ -77,9 +78,13 @@ type RecoveryCodes struct {
 	Codes []string
 	Set   string // names the set, so that nobody confirms codes that they have not seen
 	Count int
-	First bool      // part of the enrolment wizard
-	View  bool      // shown again: there is nothing to confirm
-	Made  time.Time // for the printed sheet and the file; zero means now
+	First bool // part of the enrolment wizard
+
+	Before  bool // the factor follows: nothing is valid yet
+	Confirm bool // the factor was proved, and is on once the codes are saved
+
+	View bool      // shown again: there is nothing to confirm
+	Made time.Time // for the printed sheet and the file; zero means now
 }
 
 // Security is the page /.mfa/ itself.

@@ -21,7 +21,13 @@ func policyStates() []state {
 	fixed.Fixed, fixed.Mandatory = "required", true
 	look := chosen
 	look.LookOnly, look.Mandatory = true, true
+	codes := RecoveryCodes{Codes: codesFixture, Set: "set-1", Count: 10, First: true, Made: made}
+	before, confirm := codes, codes
+	before.Before, confirm.Confirm = true, true
 	return []state{
+		{"recovery-codes-before", f, before},
+		{"recovery-codes-confirm", f, confirm},
+		{"enrol-totp-last", f, Enrol{Factor: "totp", View: totpFixture(), Last: true}},
 		{"reminder", f, Reminder{}},
 		{"reminder-grace", f, Reminder{Until: christmas, Left: 9*24*time.Hour + time.Minute}},
 		{"reminder-last-day", f, Reminder{Until: christmas, Left: time.Hour}},

@@ -120,11 +120,18 @@ func (v *view) Made() time.Time {
 
 // Step and Steps tell where in the wizard the page stands.
 func (v *view) Step() int {
-	switch v.Page.(type) {
+	switch p := v.Page.(type) {
 	case Choose:
 		return 1
 	case Enrol:
+		if p.Last && !p.Further {
+			return 3
+		}
 		return 2
+	case RecoveryCodes:
+		if p.Before {
+			return 2
+		}
 	}
 	return 3
 }
