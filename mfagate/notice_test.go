@@ -526,7 +526,13 @@ func TestNoticeWithStoreFaults(t *testing.T) {
 					quiet := newNotifying(t, store, new(postOffice))
 					quiet.gate.Close() // records, and sends nothing
 					quiet.mailed("alice").enrol("/")
-					faulty := &storagetest.Faulty{Store: store, Err: fault, Applied: applied, Call: call + 1} // the first reads the format
+					opening := &storagetest.Faulty{Store: store}
+					records, err := mfagate.OpenRecords(t.Context(), opening)
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer records.Close()
+					faulty := &storagetest.Faulty{Store: store, Err: fault, Applied: applied, Call: opening.Calls() + call}
 					office := new(postOffice)
 					newNotifying(t, faulty, office)
 					time.Sleep(10 * time.Minute)
