@@ -100,7 +100,7 @@ func recipes() []string {
 //	    failure         <signs>...
 //	    identify        [probe <request>] cookie|header|json|selector|regexp <value> [decode <codings>] [regexp <value>]
 //	    public          <paths>...
-//	    reset           <request>
+//	    reset           <request> [where <field>=<value>...]
 //	    logout          <request> [where <field>=<value>...]
 //	    refuse          <requests>...
 //	    websocket       <paths>...
@@ -166,9 +166,9 @@ func loginOptions(c *loginform.Config) options {
 		"failure":          signs(&c.Failure),
 		"identify":         option{parse: func(d *caddyfile.Dispenser) error { return parseIdentify(d, c) }},
 		"public":           requests(&c.Public, "GET", false),
-		"reset":            requests(&c.Reset, "GET|POST", false),
+		"reset":            requests(&c.Reset, "GET|POST", true),
 		"logout":           requests(&c.Logout, "GET|POST", true),
-		"refuse":           requests(&c.Refuse, "", false),
+		"refuse":           requests(&c.Refuse, "", true),
 		"websocket":        requests(&c.WebSocket, "GET", false),
 		"poll":             requests(&c.Poll, "GET|POST", false),
 		"pass_cookies":     words(&c.PassCookies, "names of cookies, such as theme"),
