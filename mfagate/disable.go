@@ -1,6 +1,7 @@
 package mfagate
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strings"
@@ -86,8 +87,24 @@ func (s *session) mayDisable(factor bool, now time.Time) bool {
 	return s.maySet(now) && !s.Recovery && (!factor || !s.Disable.IsZero() && now.Sub(s.Disable) <= freshSettings)
 }
 
+// checkPassword tells whether a password is that of the visit's user.
+func (v *visit) checkPassword(password string) (bool, error) {
+	if v.login != nil {
+		return v.checkAtApp(password)
+	}
+	c, ok := v.source.(PasswordChecker)
+	if !ok {
+		return false, nil
+	}
+	right, known := c.CheckPassword(v.r, password)
+	return known && right, nil
+}
+
 // checksPassword tells whether the source knows the password of this very request.
 func (v *visit) checksPassword() bool {
+	if v.login != nil {
+		return true
+	}
 	c, ok := v.source.(PasswordChecker)
 	if !ok {
 		return false
@@ -125,12 +142,19 @@ func (v *visit) disable(password string) error {
 		return errRequired
 	}
 	asked, factor := v.confirms()
-	if c, ok := v.source.(PasswordChecker); ok && asked {
-		if right, known := c.CheckPassword(v.r, strings.TrimRight(password, "\r\n")); !known || !right {
-			return errPassword
+	if asked {
+		if !v.sess.mayDisable(factor, v.now) {
+			return errProofNeeded // without asking anybody about the password
+		}
+		if right, err := v.checkPassword(strings.TrimRight(password, "\r\n")); err != nil || !right {
+			return cmp.Or(err, errPassword)
 		}
 	}
-	err := v.change(true, func(t *txn, s *session, a *account) error {
+	cookies, err := v.bindingCookies()
+	if err != nil {
+		return err
+	}
+	err = v.change(true, func(t *txn, s *session, a *account) error {
 		if !s.mayDisable(factor, t.now) {
 			return errProofNeeded
 		}
@@ -147,6 +171,7 @@ func (v *visit) disable(password string) error {
 		return t.removeSession(hashOf(v.token).String())
 	})
 	if err == nil {
+		v.leaveApp(cookies)
 		v.clearCookie(sessionCookie)
 		v.sess, v.token = nil, ""
 	}

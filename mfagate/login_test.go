@@ -358,3 +358,42 @@ func TestSideDoorsTakeNoCredentials(t *testing.T) {
 		t.Errorf("visitors reached the app: %v", app.acts)
 	}
 }
+
+func TestSwitchingOffAsksTheAppForThePassword(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, app := newFormWorld(t)
+		w.handler = w.formBlock(app, mfagate.Site{Mode: mfagate.Optional})
+		p := w.person("")
+		p.signIn("alice", formPassword).want(302, "/home")
+		p.get("/.mfa/enroll").want(200)
+		p.post("/.mfa/enroll/totp").want(303, "/.mfa/enroll/totp").follow().want(200).scan()
+		p.post("/.mfa/enroll/totp", "code", p.code(0)).want(303, "/.mfa/recovery-codes").follow().want(200).note()
+		p.post("/.mfa/recovery-codes", "saved", "yes", "set", p.set()).want(303)
+		time.Sleep(time.Minute)
+		p.get("/.mfa/disable").want(303, "/.mfa/challenge").follow().want(200)
+		p.post("/.mfa/challenge", "code", p.code(0), "purpose", "settings", "return", "/.mfa/disable").want(303, "/.mfa/disable").follow().want(200)
+		if !strings.Contains(p.body, `name="password"`) {
+			t.Fatalf("no password is asked for: %.2000s", p.body)
+		}
+		before := len(app.acts)
+		p.post("/.mfa/disable", "password", "wrong").want(422)
+		if len(app.acts) == before {
+			t.Error("the app was not asked about the password")
+		}
+		p.post("/.mfa/disable", "password", formPassword).want(200)
+		p.get("/home").want(303, "/login")
+		p.signIn("alice", formPassword).want(302, "/home")
+	})
+}
+
+// formBlock is a block with a login form before app.
+func (w *world) formBlock(app http.Handler, site mfagate.Site) http.Handler {
+	w.t.Helper()
+	form, err := loginform.Compile(formConfig())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return w.block(func(b *mfagate.BlockConfig) {
+		b.Source, b.Site, b.Login = nil, site, &mfagate.Login{Form: form}
+	}).Handler(app)
+}
