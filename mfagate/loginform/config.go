@@ -82,7 +82,8 @@ type Config struct {
 	RotatingCookies []string `json:"rotating_cookies,omitempty"`
 
 	// Headers are names of request headers with credentials, API keys for
-	// example, taken off every request. Authorization and Proxy-Authorization always are.
+	// example, taken off every request. Authorization, Proxy-Authorization, and headers that
+	// give another path always are.
 	Headers []string `json:"headers,omitempty"`
 
 	// QueryKeys are names of query parameters with credentials, such as an API key

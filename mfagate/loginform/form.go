@@ -236,7 +236,11 @@ func checkAnswering(a *Answering) error {
 // compileNames compiles the names of headers, cookies and query keys.
 func (f *Form) compileNames() error {
 	var errs []error
-	f.stripped = map[string]bool{"Authorization": true, "Proxy-Authorization": true}
+	f.stripped = map[string]bool{
+		"Authorization": true, "Proxy-Authorization": true,
+		// Some servers and frameworks take these for the path, in place of the one that was judged.
+		"X-Original-Url": true, "X-Rewrite-Url": true,
+	}
 	for _, h := range f.config.Headers {
 		name := http.CanonicalHeaderKey(h)
 		if strings.Trim(strings.ToLower(h), "abcdefghijklmnopqrstuvwxyz0123456789-_.") != "" || h == "" || kept[name] {
@@ -250,12 +254,20 @@ func (f *Form) compileNames() error {
 		}
 		f.queryKeys = append(f.queryKeys, foldName(k))
 	}
-	for _, c := range f.config.PassCookies {
-		if strings.Trim(c, "*") == "" || strings.ContainsAny(c, "=;, \t\"") || !printable(c) {
-			errs = append(errs, fmt.Errorf("pass_cookies: %q must be the name of a cookie, with * for any characters, and not all of them", c))
+	errs = append(errs,
+		checkCookies("pass_cookies", f.config.PassCookies),
+		checkCookies("bound_cookies", f.config.BoundCookies),
+		checkCookies("rotating_cookies", f.config.RotatingCookies))
+	return errors.Join(errs...)
+}
+
+func checkCookies(option string, names []string) error {
+	for _, name := range names {
+		if strings.Trim(name, "*") == "" || strings.ContainsAny(name, "=;, \t\"") || !printable(name) {
+			return fmt.Errorf("%s: %q must be the name of a cookie, with * for any characters, and not all of them", option, name)
 		}
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // kept are headers that are not credentials, or are rebuilt anyway.

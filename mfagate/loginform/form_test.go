@@ -150,6 +150,8 @@ func TestCompileNamesTheOptionThatWillNotDo(t *testing.T) {
 		{func(c *Config) { c.Headers = []string{"X Y"} }, "headers"},
 		{func(c *Config) { c.QueryKeys = []string{"a=b"} }, "query_keys"},
 		{func(c *Config) { c.PassCookies = []string{"*"} }, "pass_cookies"},
+		{func(c *Config) { c.BoundCookies = []string{"a b"} }, "bound_cookies"},
+		{func(c *Config) { c.RotatingCookies = []string{""} }, "rotating_cookies"},
 		{func(c *Config) { c.Bearer = &Bearer{} }, "bearer"},
 		{func(c *Config) { c.Answer = &Answering{Status: 99} }, "answer"},
 		{func(c *Config) { c.Answer = &Answering{Status: 403, Body: "x"} }, "answer"},

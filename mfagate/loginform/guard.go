@@ -243,8 +243,9 @@ var likeASCII = []string{
 }
 
 // Strip takes off what could be a credential: Authorization, Proxy-Authorization
-// and those of Config.Headers, also where a dash is written as an underscore or a dot,
-// which some servers take for one. A caller that lets one of them through keeps it aside
+// and those of Config.Headers, and what could stand for another path than the one that
+// was judged: X-Original-URL and X-Rewrite-URL. It does so also where a dash is written as
+// an underscore or a dot, which some servers take for one. A caller that lets one of them through keeps it aside
 // first.
 func (f *Form) Strip(h http.Header) {
 	for name := range h {

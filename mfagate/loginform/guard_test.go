@@ -284,7 +284,7 @@ func TestStripTakesAliasesToo(t *testing.T) {
 	c.Headers = []string{"x-api-key"}
 	f := compile(t, c)
 	h := http.Header{}
-	for _, name := range []string{"Authorization", "Proxy-Authorization", "Proxy_Authorization", "X-Api-Key", "X_API_KEY", "X.Api-Key", "X-Api-Keys", "Accept"} {
+	for _, name := range []string{"Authorization", "Proxy-Authorization", "Proxy_Authorization", "X-Api-Key", "X_API_KEY", "X.Api-Key", "X-Original-URL", "X_Rewrite_URL", "X-Api-Keys", "Accept"} {
 		h.Set(name, "x")
 	}
 	h["x-api_key"] = []string{"x"}

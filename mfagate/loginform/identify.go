@@ -168,7 +168,7 @@ func elementValue(element *xhtml.Node, attribute string) string {
 // Who tells the name of the user by whom the app takes the person who has just
 // signed in, by the answer to the login or by a probe, as the form's Identify says. The
 // error is ErrNobody if the answer does not tell it once and clearly, or if there is no
-// Identify, and otherwise the prober's.
+// Identify, and otherwise the prober's. Without an answer to the login, nil, only a probe tells.
 //
 // The name is as the app has it, in UTF-8 without control characters. Regexp is applied to what
 // was found as it stands, and only what it takes is decoded: so a separator that
@@ -187,7 +187,7 @@ func (f *Form) Who(ctx context.Context, a *Answer, probe Prober) (string, error)
 			return "", ErrNobody
 		}
 	}
-	if a.Truncated || a.encoded() {
+	if a == nil || a.Truncated || a.encoded() {
 		return "", ErrNobody
 	}
 	found := id.find(&trial{Answer: a})

@@ -52,6 +52,7 @@ func TestNobodyIsTheUserWhereItIsNotClear(t *testing.T) {
 		answer *Answer
 	}{
 		{nil, page("alice")},
+		{&Identify{Header: "X-User"}, nil},
 		{&Identify{Selector: "b.user"}, page("")},
 		{&Identify{Selector: "b.user"}, page(`<b class=user></b>`)},
 		{&Identify{Selector: "b.user"}, page(`<b class=user>eve</b><b class=user>vic</b>`)},
@@ -76,7 +77,7 @@ func TestNobodyIsTheUserWhereItIsNotClear(t *testing.T) {
 		{&Identify{Cookie: "u", Decode: "url"}, answered(200, "", "Set-Cookie", "u=alice%00")},
 	} {
 		if got, err := who(t, test.id, test.answer, nil); got != "" || !errors.Is(err, ErrNobody) {
-			t.Errorf("%+v of %q %v: got %q, %v; want ErrNobody", test.id, test.answer.Body, test.answer.Header, got, err)
+			t.Errorf("%+v of %+v: got %q, %v; want ErrNobody", test.id, test.answer, got, err)
 		}
 	}
 }
