@@ -112,6 +112,7 @@ func recipes() []string {
 //	    query_keys      <names>...
 //	    forbid_elsewhere both|user|password|off
 //	    answer          <status> <type> <body>
+//	    session         basic | bearer <pointer>
 //	    inject
 //	    rewrite_location
 //	}
@@ -178,6 +179,7 @@ func loginOptions(c *loginform.Config) options {
 		"query_keys":       words(&c.QueryKeys, "names of query parameters, such as token"),
 		"forbid_elsewhere": option{parse: func(d *caddyfile.Dispenser) error { return parseElsewhere(d, c) }},
 		"answer":           option{parse: func(d *caddyfile.Dispenser) error { return parseAnswer(d, c) }},
+		"session":          option{parse: func(d *caddyfile.Dispenser) error { return parseAppSession(d, c) }},
 		"inject":           toggle(&c.Inject),
 		"rewrite_location": toggle(&c.RewriteLocation),
 	}
@@ -344,6 +346,21 @@ func parseIdentify(d *caddyfile.Dispenser, c *loginform.Config) error {
 		*word = args[i+1]
 	}
 	c.Identify = id
+	return nil
+}
+
+// parseAppSession takes how the app knows its users other than by cookies.
+func parseAppSession(d *caddyfile.Dispenser, c *loginform.Config) error {
+	c.Basic, c.Bearer = false, nil
+	args := d.RemainingArgs()
+	switch {
+	case len(args) == 1 && args[0] == "basic":
+		c.Basic = true
+	case len(args) == 2 && args[0] == "bearer":
+		c.Bearer = &loginform.Bearer{JSON: args[1]}
+	default:
+		return d.Errf("session: want basic, or bearer and a JSON pointer such as /access_token")
+	}
 	return nil
 }
 

@@ -49,6 +49,9 @@ func (v *visit) serveLogin(next Next) error {
 		return v.followLogin(next)
 	}
 	kind := v.login.Form.Classify(v.r)
+	if v.login.Form.Config().Basic {
+		return v.serveBasic(kind, next)
+	}
 	switch {
 	case kind == loginform.Refuse:
 		return v.refused(errForbidden)
@@ -85,6 +88,9 @@ func (v *visit) refused(err error) error {
 // toLogin leads a person who is not signed in to the app's login page.
 func (v *visit) toLogin() error {
 	if upgrade(v.r) || !navigation(v.r) || v.atLogin() {
+		if !v.atLogin() {
+			v.w.Header().Set(locationHeader, v.login.Form.LoginURI())
+		}
 		return v.refused(errSignIn)
 	}
 	if err := v.keepReturn(); err != nil {

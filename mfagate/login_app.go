@@ -34,6 +34,7 @@ func readCookies(jar *loginform.Jar, h http.Header) (loginform.Cookies, error) {
 func (v *visit) appRequest(ctx context.Context, r *http.Request, cookies loginform.Cookies) *http.Request {
 	r = r.Clone(context.WithValue(ctx, byLogin{}, true))
 	v.login.Form.Strip(r.Header)
+	v.vouch(r)
 	for _, name := range []string{"Range", "If-Range", "If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "Expect", "Te", "Trailer"} {
 		r.Header.Del(name)
 	}
@@ -41,6 +42,13 @@ func (v *visit) appRequest(ctx context.Context, r *http.Request, cookies loginfo
 	r.Header.Set("Accept-Encoding", "identity")
 	setCookies(r, cookies)
 	return r
+}
+
+// vouch gives a request to the app the credentials that it wants on each, if any.
+func (v *visit) vouch(r *http.Request) {
+	if v.vouching != "" {
+		r.Header.Set("Authorization", v.vouching)
+	}
 }
 
 // setCookies makes these the only cookies of a request.
@@ -52,7 +60,7 @@ func setCookies(r *http.Request, cookies loginform.Cookies) {
 }
 
 // hold asks the app and holds its answer.
-func hold(r *http.Request, next Next) (answer *loginform.Answer, err error) {
+func (v *visit) hold(r *http.Request, next Next) (answer *loginform.Answer, err error) {
 	defer func() {
 		switch p := recover(); p {
 		case nil:
@@ -67,6 +75,9 @@ func hold(r *http.Request, next Next) (answer *loginform.Answer, err error) {
 		return nil, fmt.Errorf("%w: %w", errAppDown, err)
 	}
 	answer = rec.Answer()
+	if v.login.Form.Config().RewriteLocation {
+		localize(answer.Header, r.Host)
+	}
 	answer.URL = &url.URL{Scheme: "http", Host: r.Host, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
 	return answer, nil
 }
@@ -83,7 +94,7 @@ func (v *visit) probe(ctx context.Context, method, uri string, cookies loginform
 	if h := cookies.Header(target.Path); h != "" {
 		r.Header.Set("Cookie", h)
 	}
-	return hold(r, next)
+	return v.hold(r, next)
 }
 
 // subrequest is a request of the gate's own on behalf of the visit's.

@@ -169,11 +169,12 @@ func (v *visit) submit(a *loginAttempt, sub *loginform.Submission) (*loginform.A
 	defer cancel()
 	r := v.appRequest(ctx, v.r, a.sent)
 	setBody(r, sub)
-	answer, err := hold(r, a.next)
+	answer, err := v.hold(r, a.next)
 	if err != nil {
 		return nil, loginform.Unclear, err
 	}
 	a.take(answer, v.now)
+	v.takeToken(answer)
 	outcome, err := v.login.Form.Judge(ctx, answer, v.prober(a))
 	return answer, outcome, err
 }
@@ -226,10 +227,10 @@ func (v *visit) signedIn(a *loginAttempt, answer *loginform.Answer) error {
 		return err
 	}
 	v.clearCookie(loginCookie)
-	if d.Verdict == Pass {
+	if d.Verdict == Pass && v.login.Form.Config().Bearer == nil {
 		return v.sendAnswer(answer)
 	}
-	return v.askFactor(d.Verdict, a)
+	return v.askFactor(d.Verdict, a, answer)
 }
 
 // whoIs tells who signed in. identified is false if only the person says so.
@@ -267,27 +268,36 @@ func (v *visit) admit(a *loginAttempt, identified bool) error {
 		s := v.pendingSession(t.now)
 		s.Binding, s.Lineage, s.Typed = a.binding, a.lineage.ID, !identified
 		s.Want = requirement{v.policy.Factors, v.policy.MaxAge, orRoot(localPath(a.lineage.Return))}
-		acc, err := t.account(v.Subject)
-		if err != nil {
-			return err
-		}
-		v.sess = &s // as the leave sees it
-		if v.leaveOf(acc, v.mode(t.ctx), t.now).kind != noLeave {
-			s.Deadline = t.now.Add(v.lifetime).UTC() // there is no proof to wait for
-		}
-		out, err = t.putSession(&s, "", false)
+		out, err = v.putSignIn(t, s)
 		return err
 	})
 	if err != nil {
-		v.sess = nil
 		return fmt.Errorf("noting a sign-in: %w", err)
 	}
 	v.adopt(out)
 	return nil
 }
 
+// putSignIn stores the session of a sign-in. Where there is no proof to wait for, it
+// lives as long as one that was proved.
+func (v *visit) putSignIn(t *txn, s session) (saved, error) {
+	a, err := t.account(v.Subject)
+	if err != nil {
+		return saved{}, err
+	}
+	v.sess = &s // as the leave sees it
+	if v.leaveOf(a, v.mode(t.ctx), t.now).kind != noLeave {
+		s.Deadline = t.now.Add(v.lifetime).UTC()
+	}
+	out, err := t.putSession(&s, "", false)
+	if err != nil {
+		v.sess = nil
+	}
+	return out, err
+}
+
 // askFactor leads to the second factor. A script is told so with a status and a header.
-func (v *visit) askFactor(verdict Verdict, a *loginAttempt) error {
+func (v *visit) askFactor(verdict Verdict, a *loginAttempt, answer *loginform.Answer) error {
 	to := page("challenge", "")
 	if verdict == Enrol {
 		to = page("enroll", "")
@@ -297,6 +307,10 @@ func (v *visit) askFactor(verdict Verdict, a *loginAttempt) error {
 		return nil
 	}
 	v.w.Header().Set(locationHeader, to)
+	if token := v.sealedToken(a.binding, answer); token != nil {
+		v.json(http.StatusOK, "application/json", token)
+		return nil
+	}
 	if ans := v.login.Form.Config().Answer; ans != nil {
 		v.fixed(ans)
 		return nil

@@ -53,6 +53,7 @@ func (v *visit) passApp(kind loginform.Kind, d Decision, next Next) error {
 	if err != nil {
 		return v.refused(err)
 	}
+	v.openToken(boxes)
 	if err := v.recheck(kind, cookies, next); err != nil {
 		if errors.Is(err, errSignIn) {
 			return v.visitor(kind, next) // the app's session is over: to the login form
@@ -60,8 +61,14 @@ func (v *visit) passApp(kind loginform.Kind, d Decision, next Next) error {
 		return v.refused(err)
 	}
 	v.login.Form.Strip(v.r.Header)
+	v.vouch(v.r)
 	v.opened = cookies
-	v.w = v.seal(jar, v.noteChange(cookies))
+	w := v.sealPage(kind, jar, v.noteChange(cookies))
+	if w.script != "" {
+		v.r.Header.Set("Accept-Encoding", "identity")
+	}
+	v.w = w
+	defer w.finish()
 	return v.pass(d, next)
 }
 

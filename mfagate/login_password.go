@@ -60,7 +60,7 @@ func (v *visit) signInAgain(ctx context.Context, a *loginAttempt, password strin
 	r.Header.Set("Origin", v.call.Origin)
 	r.Header.Set("Referer", v.call.Origin+v.login.Form.LoginURI())
 	r.Body, r.ContentLength = io.NopCloser(strings.NewReader(form.Body)), int64(len(form.Body))
-	answer, err := hold(r, a.next)
+	answer, err := v.hold(r, a.next)
 	if err == nil {
 		a.take(answer, v.now)
 	}

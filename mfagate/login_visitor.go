@@ -29,12 +29,14 @@ func (v *visit) visitor(kind loginform.Kind, next Next) error {
 	}
 	r := v.appRequest(v.r.Context(), v.r, cookies)
 	if old && len(cookies) > 0 {
-		return v.heldVisit(l, jar, r, next)
+		return v.heldVisit(kind, l, jar, r, next)
 	}
 	if err := v.keep(l); err != nil {
 		return v.refused(err)
 	}
-	return next(v.seal(jar, nil), r, Decision{})
+	w := v.sealPage(kind, jar, nil)
+	defer w.finish()
+	return next(w, r, Decision{})
 }
 
 // harmless refuses credentials where no form was, and what could be a replay.
@@ -97,8 +99,8 @@ func (v *visit) visitorCookies(kind loginform.Kind, l lineage) (loginform.Cookie
 
 // heldVisit holds the answer to somebody whose cookies the app knows, and drops it
 // if anybody has tried to sign in with them meanwhile.
-func (v *visit) heldVisit(l lineage, jar *loginform.Jar, r *http.Request, next Next) error {
-	answer, err := hold(r, next)
+func (v *visit) heldVisit(kind loginform.Kind, l lineage, jar *loginform.Jar, r *http.Request, next Next) error {
+	answer, err := v.hold(r, next)
 	if err != nil {
 		v.gate.log.Error("asking the app for its login page", "site", v.site.Name, "error", err)
 		return v.refused(errAppDown)
@@ -108,7 +110,7 @@ func (v *visit) heldVisit(l lineage, jar *loginform.Jar, r *http.Request, next N
 		return v.refused(err)
 	}
 	if gone || answer.Truncated {
-		return v.freshVisit(l, next)
+		return v.freshVisit(kind, l, next)
 	}
 	jarred := http.Header{"Set-Cookie": answer.Header["Set-Cookie"]}
 	if err := jar.Write(jarred, v.now); err != nil {
@@ -116,12 +118,17 @@ func (v *visit) heldVisit(l lineage, jar *loginform.Jar, r *http.Request, next N
 	}
 	own := v.w.Header()
 	own["Set-Cookie"] = append(own["Set-Cookie"], jarred["Set-Cookie"]...)
+	w := v.sealPage(kind, jar, nil)
+	w.header = answer.Header
+	if script := w.scriptFor(answer.Status); script != "" {
+		answer.Body = append(answer.Body, scriptTag(script)...)
+	}
 	return v.sendAnswer(answer)
 }
 
 // freshVisit asks again as somebody whom the app has never seen. What was not a
 // GET is not repeated.
-func (v *visit) freshVisit(l lineage, next Next) error {
+func (v *visit) freshVisit(kind loginform.Kind, l lineage, next Next) error {
 	if v.changes() {
 		return v.toLogin()
 	}
@@ -136,7 +143,9 @@ func (v *visit) freshVisit(l lineage, next Next) error {
 	}
 	jar := v.jar()
 	jar.Seal = box
-	return next(v.seal(jar, nil), v.appRequest(v.r.Context(), v.r, nil), Decision{})
+	w := v.sealPage(kind, jar, nil)
+	defer w.finish()
+	return next(w, v.appRequest(v.r.Context(), v.r, nil), Decision{})
 }
 
 // public lets anybody have what the operator lists as such: without cookies,

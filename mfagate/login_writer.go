@@ -3,8 +3,11 @@ package mfagate
 import (
 	"bufio"
 	"io"
+	"mime"
 	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"time"
 
 	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
@@ -12,9 +15,21 @@ import (
 
 // seal returns the visit's response writer with one difference: cookies of the app go
 // out sealed. changed, if not nil, is told of those that it has set.
-func (v *visit) seal(jar *loginform.Jar, changed func(loginform.Cookies)) http.ResponseWriter {
+func (v *visit) seal(jar *loginform.Jar, changed func(loginform.Cookies)) *sealingWriter {
 	w := &sealingWriter{ResponseWriter: v.w, jar: jar, now: v.now, changed: changed, header: make(http.Header), own: v.w.Header()}
+	if v.login.Form.Config().RewriteLocation {
+		w.local = v.r.Host
+	}
 	w.failed = func(err error) { v.gate.log.Error("sealing a cookie of the app", "site", v.site.Name, "error", err) }
+	return w
+}
+
+// sealPage is seal for the pages of the login form, to which a script may be added.
+func (v *visit) sealPage(kind loginform.Kind, jar *loginform.Jar, changed func(loginform.Cookies)) *sealingWriter {
+	w := v.seal(jar, changed)
+	if kind == loginform.Page && v.r.Method == http.MethodGet && v.login.Form.Config().Inject {
+		w.script = v.gate.pages.StaticPath("login.js")
+	}
 	return w
 }
 
@@ -30,6 +45,9 @@ type sealingWriter struct {
 	own     http.Header // of the gate, and of what stands in front
 	done    bool
 	broken  bool // nothing of the app's answer is sent
+
+	script string // added to an HTML page; empty adds none
+	local  string // host whose absolute redirections are made local; empty leaves them
 }
 
 func (w *sealingWriter) Header() http.Header { return w.header }
@@ -45,6 +63,7 @@ func (w *sealingWriter) WriteHeader(status int) {
 		return
 	}
 	w.done = true
+	w.script = w.scriptFor(status)
 	if err := w.flushHeader(); err != nil {
 		w.failed(err)
 		w.broken = true
@@ -54,6 +73,48 @@ func (w *sealingWriter) WriteHeader(status int) {
 		return
 	}
 	w.ResponseWriter.WriteHeader(status)
+}
+
+// scriptFor prepares an HTML page for the script at its end, and tells which.
+func (w *sealingWriter) scriptFor(status int) string {
+	media, _, err := mime.ParseMediaType(w.header.Get("Content-Type"))
+	if w.script == "" || status != http.StatusOK || err != nil || media != "text/html" || w.header.Get("Content-Encoding") != "" {
+		return ""
+	}
+	for _, name := range []string{"Content-Length", "Etag", "Last-Modified", "Accept-Ranges", "Content-Md5", "Digest"} {
+		w.header.Del(name)
+	}
+	return w.script
+}
+
+// finish adds the script after the app's last byte, where parsers still take it.
+func (w *sealingWriter) finish() {
+	if w.done && !w.broken && w.script != "" {
+		_, _ = io.WriteString(w.ResponseWriter, scriptTag(w.script)) // the person may have left
+	}
+}
+
+func scriptTag(src string) string { return `<script src="` + src + `"></script>` }
+
+// localize makes an absolute redirection to the app's own idea of its address a local
+// one: to this host by another port or scheme, or to an address that is nobody's outside.
+func localize(h http.Header, host string) {
+	u, err := url.Parse(h.Get("Location"))
+	if err != nil || u.Host == "" {
+		return
+	}
+	name := hostname(u.Host)
+	addr, err := netip.ParseAddr(name)
+	if name != hostname(host) && !loopbackHost(u.Host) && (err != nil || !addr.IsPrivate()) {
+		return
+	}
+	path := u.RequestURI()
+	if u.Fragment != "" {
+		path += "#" + u.EscapedFragment()
+	}
+	if localPath(u.RequestURI()) != "" {
+		h.Set("Location", path)
+	}
 }
 
 func (w *sealingWriter) informational(status int) {
@@ -72,6 +133,9 @@ func (w *sealingWriter) informational(status int) {
 
 // flushHeader moves the app's header into that of the answer.
 func (w *sealingWriter) flushHeader() error {
+	if w.local != "" {
+		localize(w.header, w.local)
+	}
 	if lines := w.header["Set-Cookie"]; len(lines) > 0 {
 		if w.changed != nil {
 			w.changed(loginform.ReadSetCookies(w.header, w.now))

@@ -36,6 +36,7 @@ type session struct {
 	Ticket   string    `json:"ticket,omitempty"`   // hash of the ticket that admits an enrolment
 	Binding  string    `json:"binding,omitempty"`  // to the app's session, from one sign-in at its login form to its end
 	Lineage  string    `json:"lineage,omitempty"`  // that became the binding: the app keeps some cookies that it has set before
+	Password []byte    `json:"password,omitempty"` // keyed hash of the Basic credentials that it was made with
 	Typed    bool      `json:"typed,omitempty"`    // nobody but the person says who signed in there
 	Locked   bool      `json:"locked,omitempty"`   // was idle for too long: a new proof opens it again
 

@@ -85,6 +85,9 @@ func (v *visit) unauthorized(verdict Verdict) {
 	if verdict == Enrol {
 		state = stateEnroll
 	}
+	if v.login != nil {
+		v.w.Header().Set(locationHeader, Prefix+state)
+	}
 	v.problemIn(fault{status: http.StatusUnauthorized, name: state}, state)
 }
 

@@ -58,6 +58,10 @@ func (s *Set) loadAssets(files overlay) error {
 	return nil
 }
 
+// StaticPath is the path of one of the pages' files, such as "login.js", with the
+// hash of its content; empty if there is no such file.
+func (s *Set) StaticPath(name string) string { return s.paths[name] }
+
 // ServeStatic serves the files under /.mfa/static/ to GET and HEAD. Nothing in
 // them depends on who asks, so they may be cached anywhere.
 func (s *Set) ServeStatic(w http.ResponseWriter, r *http.Request) {

@@ -18,12 +18,8 @@ func buildJSON(members map[string]string) (string, error) {
 	}
 	slices.Sort(pointers)
 	for _, p := range pointers {
-		parts := strings.Split(strings.TrimPrefix(p, "/"), "/")
-		for i := range parts {
-			parts[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(parts[i])
-		}
 		var err error
-		if root, err = place(root, parts, members[p]); err != nil {
+		if root, err = place(root, pointerParts(p), members[p]); err != nil {
 			return "", fmt.Errorf("loginform: %s: %w", p, err)
 		}
 	}
@@ -62,4 +58,42 @@ func place(node any, parts []string, text string) (any, error) {
 	below, err := place(object[parts[0]], parts[1:], text)
 	object[parts[0]] = below
 	return object, err
+}
+
+// TextAt returns the text at a JSON pointer (RFC 6901) of a document.
+func TextAt(document []byte, at string) (string, bool) {
+	var node any
+	if json.Unmarshal(document, &node) != nil {
+		return "", false
+	}
+	for _, part := range pointerParts(at) {
+		switch n := node.(type) {
+		case map[string]any:
+			node = n[part]
+		case []any:
+			i, err := strconv.Atoi(part)
+			if err != nil || i < 0 || i >= len(n) {
+				return "", false
+			}
+			node = n[i]
+		default:
+			return "", false
+		}
+	}
+	text, ok := node.(string)
+	return text, ok
+}
+
+// PutText puts a text at a JSON pointer into an object.
+func PutText(object map[string]any, at, text string) error {
+	_, err := place(object, pointerParts(at), text)
+	return err
+}
+
+func pointerParts(at string) []string {
+	parts := strings.Split(strings.TrimPrefix(at, "/"), "/")
+	for i := range parts {
+		parts[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(parts[i])
+	}
+	return parts
 }

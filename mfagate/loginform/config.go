@@ -94,6 +94,12 @@ type Config struct {
 	// User and Password together if empty.
 	Elsewhere Elsewhere `json:"forbid_elsewhere,omitempty"`
 
+	// Basic is for apps without a form, which ask for HTTP Basic credentials on every
+	// request. Of the options above only Page (default: GET /), User constants, Identify by probe, Public,
+	// Logout, Refuse, Poll and cookies count then. The first Page must answer 401 without
+	// credentials: whatever else it answers with them shows that they are right.
+	Basic bool `json:"basic,omitempty"`
+
 	// Bearer is set for apps that answer a login with a token in JSON, which scripts send
 	// as Authorization: Bearer.
 	Bearer *Bearer `json:"bearer,omitempty"`
@@ -191,8 +197,7 @@ type Identify struct {
 
 // Bearer says where the token is in a JSON answer to a login.
 type Bearer struct {
-	JSON    string `json:"json"`              // pointer to the token
-	Storage string `json:"storage,omitempty"` // key of localStorage under which the app's scripts keep the answer
+	JSON string `json:"json"` // pointer to the token
 }
 
 // Answering is a fixed answer.

@@ -48,6 +48,11 @@ type Form struct {
 // Compile checks a description of a login form. The error names every option that will
 // not do, and what would.
 func Compile(config Config) (*Form, error) {
+	if config.Basic {
+		if err := checkBasic(&config); err != nil {
+			return nil, err
+		}
+	}
 	f := &Form{config: config}
 	err := errors.Join(
 		f.compileRequests(),
@@ -90,7 +95,7 @@ func (f *Form) compileRequests() error {
 	if len(c.Page) == 0 {
 		errs = append(errs, errors.New(`page: missing; write the request that shows the login form, as "/login"`))
 	}
-	if len(c.Submit) == 0 {
+	if len(c.Submit) == 0 && !c.Basic {
 		errs = append(errs, errors.New(`submit: missing; write the request that the form sends, as "POST /login"`))
 	}
 	for _, group := range []struct {
@@ -144,7 +149,7 @@ func (f *Form) compileFields() error {
 	c := &f.config
 	var errs []error
 	var err error
-	if c.Password == (Field{}) {
+	if c.Password == (Field{}) && !c.Basic {
 		errs = append(errs, errors.New("password: missing; write the name of the field, or a JSON pointer"))
 	}
 	if c.User != (Field{}) && ((c.User.Form == "") != (c.Password.Form == "") || (c.User.JSON == "") != (c.Password.JSON == "")) {
@@ -207,6 +212,20 @@ func (f *Form) compileElsewhere() error {
 		if !slices.ContainsFunc(p.conditions, func(c condition) bool { return c.json != nil }) {
 			return fmt.Errorf(`submit: a password at %q has no name: tell by "where" which requests carry one`, f.config.Password.JSON)
 		}
+	}
+	return nil
+}
+
+// checkBasic refuses what only a form can have.
+func checkBasic(c *Config) error {
+	if len(c.Submit)+len(c.Success)+len(c.Failure)+len(c.Reset) > 0 || c.User != (Field{}) || c.Password != (Field{}) || c.Bearer != nil || c.Answer != nil {
+		return errors.New("session basic: the app has no form then; leave out submit, user, password, success, failure, reset, and answer")
+	}
+	if c.Identify != nil && c.Identify.Probe == "" {
+		return errors.New("session basic: identify needs a probe, since there is no answer to a form")
+	}
+	if len(c.Page) == 0 {
+		c.Page = []Pattern{{Text: "GET /"}}
 	}
 	return nil
 }

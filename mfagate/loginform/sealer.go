@@ -4,6 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -86,6 +87,18 @@ func subkey(k Key, p Purpose, app, id string) cipher.AEAD {
 		panic(err) // unreachable: AES has the block size that GCM needs
 	}
 	return aead
+}
+
+// Sums returns what a text is recognised by without being kept: a keyed hash for each key,
+// the one to be stored first.
+func (s *Sealer) Sums(app, text string) [][]byte {
+	sums := make([][]byte, len(s.keys))
+	for i, k := range s.keys {
+		mac := hmac.New(sha256.New, k.Secret)
+		fmt.Fprintf(mac, "mfagate credential 1\x00%d\x00%s\x00%s", len(app), app, text)
+		sums[i] = mac.Sum(nil)
+	}
+	return sums
 }
 
 var encoding = base64.RawURLEncoding

@@ -20,7 +20,7 @@ type signs struct {
 
 func (f *Form) compileJudgement() error {
 	var errs []error
-	if len(f.config.Success) == 0 {
+	if len(f.config.Success) == 0 && !f.config.Basic {
 		errs = append(errs, errors.New(`success: missing; write what shows a right password, as a set_cookie`))
 	}
 	var err error

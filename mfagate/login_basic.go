@@ -1,0 +1,225 @@
+package mfagate
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
+	"github.com/mfagate/caddy-mfagate/pages"
+)
+
+// Some apps have no form and ask for HTTP Basic credentials on every request. There
+// the credentials are the app's session: the gate asks the app once whether they are
+// right, keeps a keyed hash of them, and lets only requests with the same ones pass in
+// the session that this has made.
+
+// serveBasic answers a request on a site whose app asks for Basic credentials.
+func (v *visit) serveBasic(kind loginform.Kind, next Next) error {
+	switch kind {
+	case loginform.Refuse:
+		return v.refused(errForbidden)
+	case loginform.Logout:
+		if v.sess != nil {
+			return v.appLogout(next)
+		}
+	case loginform.Public:
+		if v.sess == nil {
+			return v.public(next)
+		}
+	}
+	user, credentials, ok := v.basicCredentials()
+	if !ok {
+		return v.askPassword()
+	}
+	sums, err := v.credentialSums(credentials)
+	if err != nil {
+		return v.refused(err)
+	}
+	v.vouching = credentials
+	if v.sess == nil || !slices.ContainsFunc(sums, func(s []byte) bool { return subtle.ConstantTimeCompare(s, v.sess.Password) == 1 }) {
+		return v.tryCredentials(kind, user, sums[0], next)
+	}
+	d, err := v.decide()
+	switch {
+	case err != nil:
+		return v.refused(err)
+	case d.Verdict == Pass:
+		return v.passApp(kind, d, next)
+	}
+	v.stop(d.Verdict)
+	return nil
+}
+
+// basicCredentials are those of the request, if there is one way to read them.
+func (v *visit) basicCredentials() (user, header string, ok bool) {
+	given := v.r.Header["Authorization"]
+	if len(given) != 1 {
+		return "", "", false
+	}
+	user, _, ok = v.r.BasicAuth()
+	if !ok || user == "" || strings.ContainsFunc(user, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return "", "", false
+	}
+	return user, given[0], true
+}
+
+func (v *visit) credentialSums(credentials string) ([][]byte, error) {
+	s, err := v.gate.records.sealer(v.r.Context(), v.now)
+	if err != nil {
+		return nil, err
+	}
+	return s.Sums(v.site.Name, credentials), nil
+}
+
+// askPassword makes the browser ask for a name and a password, as the app would.
+func (v *visit) askPassword() error {
+	h := v.w.Header()
+	pages.SetHeaders(h)
+	h.Set("WWW-Authenticate", `Basic realm="`+strings.Map(quotable, v.realm)+`", charset="UTF-8"`)
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	v.w.WriteHeader(http.StatusUnauthorized)
+	if v.r.Method != http.MethodHead {
+		fmt.Fprintln(v.w, v.gate.pages.Text(v.language(), pages.Text{Key: "problem.login_failed"}))
+	}
+	return nil
+}
+
+func quotable(r rune) rune {
+	if r < ' ' || r > '~' || r == '"' || r == '\\' {
+		return '_'
+	}
+	return r
+}
+
+// tryCredentials asks the app whether credentials are right, and makes the session that
+// waits for a second factor. Whoever was signed in is signed out.
+func (v *visit) tryCredentials(kind loginform.Kind, user string, sum []byte, next Next) error {
+	if err := v.sameSite(); err != nil && v.changes() {
+		return v.refused(err)
+	}
+	a := &loginAttempt{name: v.typedName(user), typed: user, binding: rand.Text(), next: next}
+	if err := v.allowLogin(a.name); err != nil {
+		return v.refused(err)
+	}
+	if v.sess != nil {
+		if err := v.endBinding(); err != nil {
+			return v.refused(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), attemptLimit)
+	defer cancel()
+	answer, err := v.askApp(ctx, a)
+	switch {
+	case err != nil:
+		v.gate.log.Error("asking the app about credentials", "site", v.site.Name, "error", err)
+		return v.refused(errAppDown)
+	case answer == nil:
+		return v.askPassword()
+	}
+	name, identified, err := v.whoIs(ctx, a, answer)
+	if err != nil {
+		v.gate.log.Warn("the app does not say who signed in", "site", v.site.Name, "error", err)
+		return v.askPassword()
+	}
+	v.Subject = Subject{v.realm, name}
+	if err := v.admitBasic(a, identified, sum); err != nil {
+		return v.refused(err)
+	}
+	d, err := v.decide()
+	if err != nil {
+		return v.refused(err)
+	}
+	if d.Verdict == Pass {
+		if err := v.takeSession(v.token); err != nil || v.sess == nil {
+			return v.refused(cmp.Or(err, errSignIn))
+		}
+		return v.passApp(kind, d, next)
+	}
+	v.stop(d.Verdict)
+	return nil
+}
+
+// askApp asks for the first page with the credentials. nil means that they are wrong. The
+// page must be one that is not to be had without them, which is looked at once in a
+// while: else any credentials would look right.
+func (v *visit) askApp(ctx context.Context, a *loginAttempt) (*loginform.Answer, error) {
+	uri := v.login.Form.LoginURI()
+	if !v.gate.records.guarded.has(v.site.Name, v.now) {
+		with := v.vouching
+		v.vouching = ""
+		bare, err := v.probe(ctx, http.MethodGet, uri, nil, a.next)
+		v.vouching = with
+		if err != nil {
+			return nil, err
+		}
+		if bare.Status != http.StatusUnauthorized {
+			return nil, fmt.Errorf("%s answers %d without credentials; name a page that asks for them", uri, bare.Status)
+		}
+		v.gate.records.guarded.note(v.site.Name, v.now)
+	}
+	answer, err := v.probe(ctx, http.MethodGet, uri, nil, a.next)
+	if err != nil {
+		return nil, err
+	}
+	if answer.Status >= 500 {
+		return nil, fmt.Errorf("%s answers %d", uri, answer.Status)
+	}
+	if answer.Status < 200 || answer.Status >= 400 {
+		return nil, nil
+	}
+	return answer, nil
+}
+
+// admitBasic makes the session of right credentials.
+func (v *visit) admitBasic(a *loginAttempt, identified bool, sum []byte) error {
+	if err := v.allowPending(); err != nil {
+		return err
+	}
+	var out saved
+	err := v.commit(func(t *txn) (err error) {
+		s := v.pendingSession(t.now)
+		s.Binding, s.Typed, s.Password = a.binding, !identified, sum
+		s.Want = requirement{v.policy.Factors, v.policy.MaxAge, v.wanted()}
+		out, err = v.putSignIn(t, s)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("noting a sign-in: %w", err)
+	}
+	v.adopt(out)
+	return nil
+}
+
+// guardedLife is how long it is remembered that the first page of a site asks for
+// credentials.
+const guardedLife = time.Hour
+
+// guardedPages remember that, by site.
+type guardedPages struct {
+	mu   sync.Mutex
+	seen map[string]time.Time
+}
+
+func (g *guardedPages) has(site string, now time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	at, ok := g.seen[site]
+	return ok && now.Sub(at) < guardedLife
+}
+
+func (g *guardedPages) note(site string, now time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.seen == nil {
+		g.seen = make(map[string]time.Time)
+	}
+	g.seen[site] = now
+}
