@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -210,11 +211,7 @@ func anywhere(v any) bool {
 			}
 		}
 	case []any:
-		for _, item := range v {
-			if anywhere(item) {
-				return true
-			}
-		}
+		return slices.ContainsFunc(v, anywhere)
 	}
 	return false
 }

@@ -37,7 +37,11 @@ func (f *Form) watch() *credentialWatch {
 
 func (w *credentialWatch) name(name string) {
 	folded := foldName(name)
-	of := func(n string) bool { return within(folded, n) }
+	base := folded
+	if before, _, ok := strings.Cut(name, "["); ok {
+		base = foldName(before) // some drop a bracket that is never closed
+	}
+	of := func(n string) bool { return within(folded, n) || base == n }
 	w.user = w.user || slices.ContainsFunc(w.form.userNames, of)
 	w.password = w.password || slices.ContainsFunc(w.form.passwordNames, of)
 }

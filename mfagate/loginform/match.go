@@ -150,44 +150,55 @@ func (f *Form) loosely(t *table, r *http.Request, long bool) bool {
 		return false
 	}
 	use := func(p *pattern) bool { return p.stops(r) && f.bodyStops(r, p, long) }
-	first, second := readings(r.URL.Path)
-	return t.each(first, use) || second != first && t.each(second, use)
+	path := r.URL.Path
+	if !strings.ContainsAny(path, "\\%;\x00") && !strings.Contains(path, "//") && !strings.Contains(path, "/.") && strings.HasPrefix(path, "/") {
+		return t.each(strings.ToLower(trimSlash(path)), use) // there is one way to read it
+	}
+	return slices.ContainsFunc(readings(path), func(folded string) bool { return t.each(folded, use) })
 }
 
-// readings returns the folded path as decoded, and decoded again as often as
-// some app might.
-func readings(p string) (once, more string) {
-	once, more = foldPath(p), p
-	if !strings.Contains(p, "%") {
-		return once, once
-	}
-	for range 3 {
-		again, err := url.PathUnescape(more)
-		if err != nil {
+// readings returns the paths, in lower case and without dots and a slash at the
+// end, for which servers might take a decoded path: some decode it again.
+func readings(p string) []string {
+	var all []string
+	for range 4 {
+		for how := range 1 << 4 {
+			if folded := foldPath(p, how); !slices.Contains(all, folded) {
+				all = append(all, folded)
+			}
+		}
+		if !strings.Contains(p, "%") {
 			break
 		}
-		more = again
+		p = unescape(strings.ReplaceAll(p, "+", "%2B"))
 	}
-	return once, foldPath(more)
+	return all
 }
 
-// foldPath makes one path of all that some server might take for it. A path that
-// is so already is returned as it is.
-func foldPath(p string) string {
-	p = strings.ReplaceAll(p, "\\", "/")
-	p, _, _ = strings.Cut(p, "\x00")
-	if strings.Contains(p, ";") {
-		var segments []string
-		for s := range strings.SplitSeq(p, "/") {
+// foldPath returns one reading. The bits of how tell whether a backslash is a slash,
+// whether a NUL ends the path, whether there are path parameters, and whether two
+// slashes are one before dots are looked at.
+func foldPath(p string, how int) string {
+	if how&1 != 0 {
+		p = strings.ReplaceAll(p, "\\", "/")
+	}
+	if how&2 != 0 {
+		p, _, _ = strings.Cut(p, "\x00")
+	}
+	var kept []string
+	for s := range strings.SplitSeq(p, "/") {
+		if how&4 != 0 {
 			s, _, _ = strings.Cut(s, ";")
-			segments = append(segments, s)
 		}
-		p = strings.Join(segments, "/")
+		switch {
+		case s == "." || s == "" && how&8 != 0:
+		case s == "..":
+			kept = kept[:max(0, len(kept)-1)]
+		default:
+			kept = append(kept, s)
+		}
 	}
-	if !strings.HasPrefix(p, "/") {
-		p = "/" + p
-	}
-	return strings.ToLower(path.Clean(p))
+	return strings.ToLower(path.Clean("/" + strings.Join(kept, "/")))
 }
 
 func trimSlash(p string) string {

@@ -81,7 +81,9 @@ func (s *jsonScan) start(p []byte) []byte {
 	if s.started || s.off {
 		return p
 	}
-	p = bytes.TrimLeft(p, " \t\r\n\v\f\xef\xbb\xbf")
+	for len(p) > 0 && strings.IndexByte(" \t\r\n\v\f\xef\xbb\xbf", p[0]) >= 0 { // the mark may come in pieces
+		p = p[1:]
+	}
 	if len(p) > 0 {
 		s.started = p[0] == '{' || p[0] == '['
 		s.off = !s.started

@@ -117,18 +117,18 @@ var nameParameter = regexp.MustCompile(`(?i)(?:^|[^a-z0-9_-])name[*0-9]*[ \t]*=[
 // pieces (RFC 2231).
 func dispositionNames(header string, parameters [][]int) []string {
 	var names []string
-	var joined string
+	var joined strings.Builder
 	for _, at := range parameters {
 		found := parameterValues(header[at[1]:])
 		if strings.Contains(header[at[0]:at[1]], "*") {
-			joined += found[0]
+			joined.WriteString(found[0])
 		}
 		names = append(names, found...)
 	}
 	if len(names) == 0 {
 		return nil
 	}
-	return append(names, joined)
+	return append(names, joined.String())
 }
 
 var backslashes = regexp.MustCompile(`\\(.)`)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/andybalholm/cascadia"
@@ -90,10 +91,8 @@ func (s *signs) compileStatus() error {
 }
 
 func checkTexts(option string, texts []string) error {
-	for _, text := range texts {
-		if text == "" {
-			return fmt.Errorf("%s: is empty", option)
-		}
+	if slices.Contains(texts, "") {
+		return fmt.Errorf("%s: is empty", option)
 	}
 	return nil
 }
@@ -136,12 +135,7 @@ func (s *signs) compileHeaders() error {
 			wanted = parseGlob(strings.TrimSpace(value))
 		}
 		s.add(func(t *trial) bool {
-			for _, v := range t.Header.Values(name) {
-				if wanted.match(v) {
-					return true
-				}
-			}
-			return false
+			return slices.ContainsFunc(t.Header.Values(name), wanted.match)
 		})
 	}
 	return nil

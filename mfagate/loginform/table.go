@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -82,15 +83,8 @@ func (t *table) strict(r *http.Request, path string) bool {
 
 // each calls use with the patterns that match a folded path, until it returns true.
 func (t *table) each(folded string, use func(*pattern) bool) bool {
-	for _, p := range t.exact[folded] {
-		if use(p) {
-			return true
-		}
+	if slices.ContainsFunc(t.exact[folded], use) {
+		return true
 	}
-	for _, p := range t.wild {
-		if p.path.match(folded, true) && use(p) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(t.wild, func(p *pattern) bool { return p.path.match(folded, true) && use(p) })
 }
