@@ -29,7 +29,11 @@ func sendBackup(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Content-Type", backupType)
 	w.Header().Set("Cache-Control", "no-store")
-	n, err := a.vault().backup(r.Context(), w)
+	n, err := a.vault().stream(w, r)
+	if _, ok := errors.AsType[backupError](err); ok && n == 0 {
+		w.Header().Del("Content-Type")
+		return failed(http.StatusConflict, err)
+	}
 	if err != nil {
 		a.app.logger.Error("backup broke off", "error", err)
 		panic(http.ErrAbortHandler)
@@ -53,7 +57,7 @@ func takeBackup(a administration, w http.ResponseWriter, r *http.Request) (any, 
 		return nil, err
 	}
 	n, err := a.vault().restore(r.Context(), r.Body)
-	if _, ok := errors.AsType[wrongBackup](err); ok {
+	if _, ok := errors.AsType[backupError](err); ok {
 		return nil, failed(http.StatusConflict, err)
 	}
 	if err != nil {

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/mfagate/caddy-mfagate/mfagate"
 	"github.com/mfagate/caddy-mfagate/storage"
@@ -22,7 +24,31 @@ const (
 
 // backup writes all records that outlive a restore, as they are at one instant.
 func (v *vault) backup(ctx context.Context, w io.Writer) (int, error) {
-	return backup.Write(ctx, w, v.inner, func(key string) bool { return !mfagate.Restored(key) })
+	switch _, err := v.inner.Get(ctx, mfagate.RestoreMark); {
+	case err == nil:
+		return 0, backupError{mfagate.ErrHalfRestored}
+	case !errors.Is(err, storage.ErrNotFound):
+		return 0, err
+	}
+	return backup.Write(ctx, w, v.inner, outlives)
+}
+
+// outlives tells whether a record belongs into a backup. Where it meets the mark of a
+// restore there can be none: what has come so far would look like all.
+func outlives(key string) (bool, error) {
+	if key == mfagate.RestoreMark {
+		return false, backupError{mfagate.ErrHalfRestored}
+	}
+	return mfagate.Restored(key), nil
+}
+
+// stream answers a request with a backup, until the store is to be closed: who does
+// not take what is sent must not hold that up.
+func (v *vault) stream(w http.ResponseWriter, r *http.Request) (int, error) {
+	defer context.AfterFunc(v.life, func() {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now()) // Caddy's writer can
+	})()
+	return v.backup(r.Context(), w)
 }
 
 // restore fills the store, which must be empty, from a backup. First the whole of it
@@ -31,22 +57,28 @@ func (v *vault) backup(ctx context.Context, w io.Writer) (int, error) {
 // nobody passes until the store was removed: half a store would take people who are
 // enrolled for people who are not.
 func (v *vault) restore(ctx context.Context, body io.Reader) (int, error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
 	file, err := os.CreateTemp("", "mfagate-restore-*") // mode 0600
 	if err != nil {
 		return 0, err
 	}
 	defer os.Remove(file.Name())
 	defer file.Close()
-	if err := v.checkBackup(io.TeeReader(body, file)); err != nil {
+	if err := receive(body, file); err != nil { // nobody waits for who sends slowly
+		return 0, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err := v.life.Err(); err != nil {
+		return 0, err
+	}
+	if err := v.checkBackup(file); err != nil {
 		return 0, err
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return 0, err
 	}
 	if !v.door.close() {
-		return 0, wrongBackup{mfagate.ErrHalfRestored}
+		return 0, backupError{mfagate.ErrHalfRestored}
 	}
 	if err := v.checkEmpty(ctx); err != nil {
 		v.door.open()
@@ -60,6 +92,18 @@ func (v *vault) restore(ctx context.Context, body io.Reader) (int, error) {
 	return n, nil
 }
 
+// receive keeps a backup in a file, and goes back to its beginning.
+func receive(body io.Reader, file *os.File) error {
+	_, err := backup.Read(io.TeeReader(body, file), func(storage.Record) error { return nil })
+	if errors.Is(err, backup.ErrDamaged) {
+		return backupError{err}
+	}
+	if err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	return err
+}
+
 // checkBackup reads a backup to its end.
 func (v *vault) checkBackup(r io.Reader) error {
 	formatted := false
@@ -69,17 +113,17 @@ func (v *vault) checkBackup(r io.Reader) error {
 			return wrongf("the backup was sealed by keys that are not in %s: put the keyset file of that time in its place (mode 0600) beside an empty store, restart, and restore again", v.path)
 		}
 		if err != nil {
-			return wrongBackup{err}
+			return backupError{err}
 		}
 		formatted = formatted || strings.HasPrefix(rec.Key, "meta/")
 		if err := mfagate.CheckRestored(plain); err != nil {
-			return wrongBackup{err}
+			return backupError{err}
 		}
 		return nil
 	})
 	switch {
 	case errors.Is(err, backup.ErrDamaged):
-		return wrongBackup{err}
+		return backupError{err}
 	case err == nil && !formatted:
 		return wrongf("the backup does not tell the format of its records")
 	}

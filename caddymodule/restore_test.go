@@ -150,7 +150,7 @@ func TestRestoreRefused(t *testing.T) {
 	for name, test := range tests {
 		before := fmt.Sprint(keysOf(t, test.vault.inner))
 		_, err := test.vault.restore(t.Context(), bytes.NewReader(test.file))
-		if _, ok := errors.AsType[wrongBackup](err); !ok || !strings.Contains(err.Error(), test.says) {
+		if _, ok := errors.AsType[backupError](err); !ok || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: restore = %v; want one that says %q", name, err, test.says)
 		}
 		if after := fmt.Sprint(keysOf(t, test.vault.inner)); after != before {

@@ -210,9 +210,9 @@ func (d *door) Shared() bool {
 	return ok && s.Shared()
 }
 
-// A wrongBackup is why a backup cannot be restored here; nothing was changed.
-type wrongBackup struct{ error }
+// A backupError is why a backup cannot be restored here; nothing was changed.
+type backupError struct{ error }
 
-func (w wrongBackup) Unwrap() error { return w.error }
+func (w backupError) Unwrap() error { return w.error }
 
-func wrongf(format string, args ...any) error { return wrongBackup{fmt.Errorf(format, args...)} }
+func wrongf(format string, args ...any) error { return backupError{fmt.Errorf(format, args...)} }

@@ -42,14 +42,17 @@ const (
 var ErrDamaged = errors.New("backup: it is damaged or cut off")
 
 // Write writes the records of store, as they are at one instant, except for those
-// whose key skip tells, and returns their number. skip may be nil.
-func Write(ctx context.Context, w io.Writer, store storage.Store, skip func(key string) bool) (int, error) {
+// for whose key keep is false, and returns their number. The first error of keep
+// ends it, and what was written is no backup. keep may be nil.
+func Write(ctx context.Context, w io.Writer, store storage.Store, keep func(key string) (bool, error)) (int, error) {
 	out := &writer{sum: sha256.New(), w: bufio.NewWriterSize(w, 64<<10)}
 	out.bytes([]byte(first))
 	n := 0
 	err := snapshot(ctx, store, func(r storage.Record) error {
-		if skip != nil && skip(r.Key) {
-			return nil
+		if keep != nil {
+			if ok, err := keep(r.Key); err != nil || !ok {
+				return err
+			}
 		}
 		n++
 		return out.record(r)

@@ -67,6 +67,9 @@ type Store struct {
 	stopped  chan struct{}
 	close    func() error
 	free     func() (bytes uint64, known bool)
+
+	entry   sync.RWMutex   // held while somebody begins to read, and while the door is shut
+	readers sync.WaitGroup // under way: what they read must not be unmapped
 }
 
 var (
@@ -79,7 +82,7 @@ func (s *Store) Get(ctx context.Context, key string) (r storage.Record, err erro
 	if err := ctx.Err(); err != nil {
 		return r, err
 	}
-	err = s.db.View(func(txn *badger.Txn) error {
+	err = s.view(func(txn *badger.Txn) error {
 		item, err := txn.Get(dbKey(key))
 		if err != nil {
 			return err
@@ -95,7 +98,7 @@ func (s *Store) Get(ctx context.Context, key string) (r storage.Record, err erro
 
 // List implements [storage.Store].
 func (s *Store) List(ctx context.Context, prefix, after string, limit int) (rs []storage.Record, err error) {
-	err = s.db.View(func(txn *badger.Txn) error {
+	err = s.view(func(txn *badger.Txn) error {
 		// Small values lie beside their keys, where prefetching only costs goroutines.
 		it := txn.NewIterator(badger.IteratorOptions{Prefix: dbKey(prefix)})
 		defer it.Close()
@@ -121,12 +124,15 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) (rs [
 // the disk until it returns.
 func (s *Store) Snapshot(ctx context.Context, f func(storage.Record) error) error {
 	var stopped error
-	err := s.db.View(func(txn *badger.Txn) error {
+	err := s.view(func(txn *badger.Txn) error {
 		it := txn.NewIterator(badger.IteratorOptions{Prefix: dbKey("")})
 		defer it.Close()
 		for it.Rewind(); it.Valid(); it.Next() {
 			if stopped = ctx.Err(); stopped != nil {
 				return nil
+			}
+			if s.isClosing() {
+				return errClosed
 			}
 			r, err := record(it.Item())
 			if err != nil {
@@ -144,13 +150,39 @@ func (s *Store) Snapshot(ctx context.Context, f func(storage.Record) error) erro
 	return s.wrap("reading", err)
 }
 
-// Close implements [storage.Store]. It waits for the commit under way. Later
-// calls return what the first returned.
+// view is db.View, which Close waits for: Badger would unmap the files under it.
+func (s *Store) view(f func(*badger.Txn) error) error {
+	s.entry.RLock()
+	if s.isClosing() {
+		s.entry.RUnlock()
+		return errClosed
+	}
+	s.readers.Add(1)
+	s.entry.RUnlock()
+	defer s.readers.Done()
+	return s.db.View(f)
+}
+
+func (s *Store) isClosing() bool {
+	select {
+	case <-s.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// Close implements [storage.Store]. It waits for the commit and the reads under way;
+// a [Store.Snapshot] breaks off at its next record. Later calls return what the first
+// returned.
 func (s *Store) Close() error { return s.close() }
 
 func (s *Store) shut() error {
+	s.entry.Lock()
 	close(s.closing)
+	s.entry.Unlock()
 	<-s.stopped
+	s.readers.Wait()
 	return s.wrap("closing", s.db.Close())
 }
 

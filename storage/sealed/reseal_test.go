@@ -34,7 +34,7 @@ func TestReseal(t *testing.T) {
 		for i := range 50 {
 			r, err := s.Get(t.Context(), fmt.Sprintf("k/%03d", i*10))
 			if err == nil {
-				_ = s.Apply(t.Context(), storage.Change{Key: r.Key, Value: r.Value, Version: r.Version, Expires: r.Expires}) // may be too late
+				_ = s.Apply(t.Context(), storage.Change(r)) // may be too late
 			}
 		}
 	})
