@@ -17,7 +17,7 @@ const locationHeader = "Mfa-Location"
 // jar is how the app's cookies go out and come back, without any box yet.
 func (v *visit) jar() *loginform.Jar {
 	c := v.login.Form.Config()
-	return &loginform.Jar{Pass: c.PassCookies, Bound: c.BoundCookies, Secure: v.client.Secure}
+	return &loginform.Jar{Pass: c.PassCookies, Bound: c.BoundCookies, Secure: v.client.Secure, Reserved: ownCookie}
 }
 
 func readCookies(jar *loginform.Jar, h http.Header) (loginform.Cookies, error) {
@@ -34,7 +34,6 @@ func readCookies(jar *loginform.Jar, h http.Header) (loginform.Cookies, error) {
 func (v *visit) appRequest(ctx context.Context, r *http.Request, cookies loginform.Cookies) *http.Request {
 	r = r.Clone(context.WithValue(ctx, byLogin{}, true))
 	v.login.Form.Strip(r.Header)
-	v.vouch(r)
 	for _, name := range []string{"Range", "If-Range", "If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "Expect", "Te", "Trailer"} {
 		r.Header.Del(name)
 	}
@@ -44,7 +43,8 @@ func (v *visit) appRequest(ctx context.Context, r *http.Request, cookies loginfo
 	return r
 }
 
-// vouch gives a request to the app the credentials that it wants on each, if any.
+// vouch gives a request to the app the credentials that it wants on each, if any. It
+// is for requests whose answer only the gate sees, and for those that may pass.
 func (v *visit) vouch(r *http.Request) {
 	if v.vouching != "" {
 		r.Header.Set("Authorization", v.vouching)
@@ -91,6 +91,7 @@ func (v *visit) probe(ctx context.Context, method, uri string, cookies loginform
 	}
 	r := v.subrequest(ctx, method, target)
 	r = v.appRequest(r.Context(), r, nil)
+	v.vouch(r)
 	if h := cookies.Header(target.Path); h != "" {
 		r.Header.Set("Cookie", h)
 	}

@@ -55,6 +55,9 @@ func (v *visit) passApp(kind loginform.Kind, d Decision, next Next) error {
 	}
 	v.openToken(boxes)
 	if err := v.recheck(kind, cookies, next); err != nil {
+		if errors.Is(err, errSignIn) && v.login.Form.Config().Basic {
+			return v.askPassword()
+		}
 		if errors.Is(err, errSignIn) {
 			return v.visitor(kind, next) // the app's session is over: to the login form
 		}
@@ -68,8 +71,7 @@ func (v *visit) passApp(kind loginform.Kind, d Decision, next Next) error {
 		v.r.Header.Set("Accept-Encoding", "identity")
 	}
 	v.w = w
-	defer w.finish()
-	return v.pass(d, next)
+	return v.pass(d, func(rw http.ResponseWriter, r *http.Request, d Decision) error { return w.finish(next(rw, r, d)) })
 }
 
 // mayPass looks for what is refused within a session, too.
@@ -188,7 +190,8 @@ func (v *visit) appLogout(next Next) error {
 		return v.toLogin()
 	}
 	r := v.appRequest(v.r.Context(), v.r, cookies)
-	if err := next(v.seal(new(loginform.Jar), nil), r, Decision{}); err != nil {
+	w := v.seal(&loginform.Jar{Reserved: ownCookie}, nil)
+	if err := w.finish(next(w, r, Decision{})); err != nil {
 		v.gate.log.Info("signing out at the app", "site", v.site.Name, "error", err)
 		v.redirect(v.login.Form.LoginURI())
 	}

@@ -397,3 +397,31 @@ func (w *world) formBlock(app http.Handler, site mfagate.Site) http.Handler {
 		b.Source, b.Site, b.Login = nil, site, &mfagate.Login{Form: form}
 	}).Handler(app)
 }
+
+func TestAppCannotSetOrReadTheGatesOwnCookies(t *testing.T) {
+	c := formConfig()
+	c.PassCookies = []string{"mfagate*", "theme"}
+	var got string
+	w := loginWorld(t, c, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		got = r.Header.Get("Cookie")
+		rw.Header().Add("Set-Cookie", "mfagate=planted; Path=/")
+		rw.Header().Add("Set-Cookie", "mfagate_login=; Max-Age=0")
+		rw.Header().Add("Set-Cookie", "__Host-mfagate=planted; Path=/; Secure")
+		rw.Header().Add("Set-Cookie", "theme=dark")
+	}))
+	p := w.person("")
+	p.name = ""
+	p.cookies["mfagate"] = "somebodys-session"
+	p.get("/login").want(200)
+	if got != "" {
+		t.Errorf("the app reads %q", got)
+	}
+	for _, line := range p.last.Header()["Set-Cookie"] {
+		if strings.Contains(line, "planted") || strings.HasPrefix(line, "mfagate_login=;") {
+			t.Errorf("the app sets %q", line)
+		}
+	}
+	if p.get("/login"); got != "theme=dark" {
+		t.Errorf("the app reads %q; want its own cookie", got)
+	}
+}

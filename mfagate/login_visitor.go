@@ -35,8 +35,7 @@ func (v *visit) visitor(kind loginform.Kind, next Next) error {
 		return v.refused(err)
 	}
 	w := v.sealPage(kind, jar, nil)
-	defer w.finish()
-	return next(w, r, Decision{})
+	return w.finish(next(w, r, Decision{}))
 }
 
 // harmless refuses credentials where no form was, and what could be a replay.
@@ -144,8 +143,7 @@ func (v *visit) freshVisit(kind loginform.Kind, l lineage, next Next) error {
 	jar := v.jar()
 	jar.Seal = box
 	w := v.sealPage(kind, jar, nil)
-	defer w.finish()
-	return next(w, v.appRequest(v.r.Context(), v.r, nil), Decision{})
+	return w.finish(next(w, v.appRequest(v.r.Context(), v.r, nil), Decision{}))
 }
 
 // public lets anybody have what the operator lists as such: without cookies,
@@ -168,7 +166,8 @@ func (v *visit) public(next Next) error {
 			r.Header[name] = values
 		}
 	}
-	return next(v.seal(new(loginform.Jar), nil), r, Decision{})
+	w := v.seal(&loginform.Jar{Reserved: ownCookie}, nil)
+	return w.finish(next(w, r, Decision{}))
 }
 
 // guard refuses a request with credentials that are not in the login form.

@@ -87,11 +87,16 @@ func (w *sealingWriter) scriptFor(status int) string {
 	return w.script
 }
 
-// finish adds the script after the app's last byte, where parsers still take it.
-func (w *sealingWriter) finish() {
-	if w.done && !w.broken && w.script != "" {
+// finish ends an answer: of an app that has written nothing, with its header; of a login
+// page, with the script after its last byte, where parsers still take it.
+func (w *sealingWriter) finish(err error) error {
+	if err == nil && !w.done {
+		w.WriteHeader(http.StatusOK)
+	}
+	if err == nil && w.done && !w.broken && w.script != "" {
 		_, _ = io.WriteString(w.ResponseWriter, scriptTag(w.script)) // the person may have left
 	}
+	return err
 }
 
 func scriptTag(src string) string { return `<script src="` + src + `"></script>` }

@@ -79,6 +79,10 @@ type Jar struct {
 	Pass   []string // globs of names that go in clear in both directions
 	Bound  []string // globs of names that go in clear, yet count only beside their seal
 	Secure bool     // the browser is reached by HTTPS
+
+	// Reserved tells which names are the gate's own: the app neither gets nor sets
+	// a cookie that has one. nil reserves none.
+	Reserved func(name string) bool
 }
 
 // Read returns the cookies of a request that count. What does not open is left
@@ -91,6 +95,9 @@ func (j *Jar) Read(h http.Header) (Cookies, error) {
 	values := func(name string) []string { return byName[name] }
 	var all Cookies
 	for _, name := range order {
+		if j.reserves(name) {
+			continue
+		}
 		value, ok, err := j.one(name, values)
 		if err != nil {
 			return nil, err
@@ -101,6 +108,8 @@ func (j *Jar) Read(h http.Header) (Cookies, error) {
 	}
 	return all, nil
 }
+
+func (j *Jar) reserves(name string) bool { return j.Reserved != nil && j.Reserved(name) }
 
 // one returns the only value of a cookie that counts.
 func (j *Jar) one(name string, values func(string) []string) (value string, found bool, err error) {
@@ -289,7 +298,7 @@ func (j *Jar) Write(h http.Header, now time.Time) error {
 	h.Del("Set-Cookie")
 	for _, line := range lines {
 		c, attributes, ok := readSetCookie(line, now)
-		if !ok {
+		if !ok || j.reserves(c.Name) {
 			continue
 		}
 		if err := j.write(h, c, j.attributes(c, attributes)); err != nil {
