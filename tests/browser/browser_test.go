@@ -113,9 +113,7 @@ func (b *tab) save(p *phone) []string {
 	if len(codes) != 10 {
 		b.Fatalf("the page shows %d recovery codes; want 10", len(codes))
 	}
-	b.media("print")
-	b.shoot("printed")
-	b.media("")
+	b.wantPrinted(codes)
 	b.wantDownload(codes)
 	if b.look.noScript {
 		if got := strings.Fields(eval[string](b, "document.querySelector('#all-codes').value")); strings.Join(got, " ") != strings.Join(codes, " ") {
@@ -145,6 +143,24 @@ func (b *tab) wantApp(path string) {
 	if at, h := b.at(), b.text("h1"); at != path || h != "Welcome to the app" {
 		b.Fatalf("at %s, where it says %q; want the app at %s", at, h, path)
 	}
+}
+
+// wantPrinted looks at the page as it comes out of a printer: the codes, whose they
+// are and how to keep them, and nothing to click at.
+func (b *tab) wantPrinted(codes []string) {
+	b.Helper()
+	b.media("print")
+	b.shoot("printed")
+	paper := eval[string](b, "document.body.innerText")
+	for _, want := range append([]string{b.user, "Example Works"}, codes...) {
+		if !strings.Contains(paper, want) {
+			b.Errorf("the paper lacks a code, the user or the app:\n%s", paper)
+		}
+	}
+	if n := eval[int](b, "[...document.querySelectorAll('form, button, input, a, nav')].filter(e => e.checkVisibility()).length"); n > 0 {
+		b.Errorf("%d things to click at are printed; want none:\n%s", n, paper)
+	}
+	b.media("")
 }
 
 func (b *tab) wantDownload(codes []string) {
