@@ -38,11 +38,3 @@ type SourceFunc func(r *http.Request) (Identity, error)
 
 // Identify calls f.
 func (f SourceFunc) Identify(r *http.Request) (Identity, error) { return f(r) }
-
-// An Interceptor is a Source that must see the traffic of the app, because it
-// learns identities by watching the app's answers. The gate hands it the
-// requests that it lets through. No source of this kind is part of the module yet.
-type Interceptor interface {
-	Source
-	Serve(w http.ResponseWriter, r *http.Request, next func(http.ResponseWriter, *http.Request) error) error
-}

@@ -70,8 +70,9 @@ func (v *visit) passApp(kind loginform.Kind, d Decision, next Next) error {
 	if w.script != "" {
 		v.r.Header.Set("Accept-Encoding", "identity")
 	}
-	v.w = w
-	return v.pass(d, func(rw http.ResponseWriter, r *http.Request, d Decision) error { return w.finish(next(rw, r, d)) })
+	return v.pass(d, func(_ http.ResponseWriter, r *http.Request, d Decision) error { // what the gate itself answers is not sealed
+		return w.finish(next(w, r, d))
+	})
 }
 
 // mayPass looks for what is refused within a session, too.
