@@ -31,11 +31,11 @@ func held(status int, body string, headers ...string) loginform.Answer {
 
 var seen = map[string]measured{
 	"dokuwiki": {
-		page: "/doku.php?id=start&do=login", submit: "/doku.php?id=start", body: "sectok=&id=start&do=login&u=alice&p=pw", user: "alice", name: "alice",
+		page: "/doku.php?id=start&do=login", submit: "/doku.php?id=start", body: "sectok=&id=start&do=login&u=alice&p=pw", user: "alice",
 		files: []string{"/lib/exe/css.php?t=dokuwiki&tseed=8c", "/lib/exe/jquery.php?tseed=34", "/lib/tpl/dokuwiki/images/logo.png", "/lib/exe/manifest.php"},
 		doors: []string{"/doku.php?id=start&u=a&p=b", "/lib/exe/xmlrpc.php", "/feed.php?u=a&p=b", "/doku.php/start", "/lib/exe/fetch.php?media=x", "/lib/exe/css.php?t=x&tseed=y&u=a&p=b", "//doku.php"},
 		right: held(302, "", "Location", "http://app.test/doku.php?id=start", "Set-Cookie", "DW49=YWxpY2U%3D%7C0%7CHEFR; path=/; HttpOnly"),
-		wrong: held(403, "<div>Sorry, username or password was wrong.</div>", "Set-Cookie", "DW49=deleted; expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0; path=/; HttpOnly"),
+		wrong: held(403, "<div>Sorry, username or password was wrong.</div><form id=\"dw__login\">", "Set-Cookie", "DW49=deleted; expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0; path=/; HttpOnly"),
 	},
 	"wordpress": {
 		page: "/wp-login.php", submit: "/wp-login.php", body: "redirect_to=http%3A%2F%2Fapp.test%2Fwp-admin%2F&testcookie=1&log=alice&pwd=pw", user: "alice", name: "alice",

@@ -237,3 +237,6 @@ func (p *Person) Follow(t testing.TB, page *Page) *Page {
 	t.Fatalf("more than ten redirects, the last to %s", page.URL)
 	return nil
 }
+
+// Client returns the person's browser, for what uses the app in its own way.
+func (p *Person) Client() *http.Client { return p.client }
