@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/big"
@@ -55,9 +54,9 @@ type mailed struct {
 
 func awaitedKey(s Subject) string { return key(kindAwaited, s.Realm, s.Name) }
 
-func mailedKey(email string) string {
-	sum := sha256.Sum256([]byte(strings.ToLower(email)))
-	return key(kindMailed, hex.EncodeToString(sum[:]))
+func (t *txn) mailedKey(email string) (string, error) {
+	hash, err := t.addressHash(email)
+	return key(kindMailed, hash), err
 }
 
 // awaited reads what a user has asked for; nothing is no error.
@@ -92,14 +91,18 @@ func (t *txn) chargeMail(r *awaited, email string) (err error) {
 	if r.Sent, err = withinDay(r.Sent, t.now, addressMails); err != nil {
 		return err
 	}
+	k, err := t.mailedKey(email)
+	if err != nil {
+		return err
+	}
 	to := new(mailed)
-	if err := t.getRecord(mailedKey(email), to); err != nil && !errors.Is(err, storage.ErrNotFound) {
+	if err := t.getRecord(k, to); err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return err
 	}
 	if to.Sent, err = withinDay(to.Sent, t.now, addressReceived); err != nil {
 		return err
 	}
-	t.put(mailedKey(email), encode(to), t.now.Add(day))
+	t.put(k, encode(to), t.now.Add(day))
 	return nil
 }
 
@@ -147,21 +150,16 @@ func sumOf(salt []byte, code string) []byte {
 
 // mailCode sends at once, and not from the outbox: the person waits for it, and so
 // no record has the code.
-func (v *visit) mailCode(email, code string) (err error) {
-	defer func() { // a sender is anybody's code
-		if p := recover(); p != nil {
-			err = errMailFailed
-			v.gate.log.Error("sending a code for an address", "error", "the sender panicked")
-		}
-	}()
+func (v *visit) mailCode(email, code string) error {
 	m, err := v.gate.composeCode(v.language(), v.Name, v.site.Name, code)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(v.r.Context(), addressWait)
 	defer cancel()
-	if err := v.gate.outbox.sender.Send(ctx, email, m); err != nil {
-		v.gate.log.Warn("sending a code for an address", "realm", v.realm, "user", v.Name, "error", err)
+	d := &Delivery{By: v.gate.outbox.sender, To: email, Masked: masked(email), Code: code}
+	if err := sendWithin(ctx, d, m); err != nil {
+		v.gate.log.Warn("sending a code for an address", "realm", v.realm, "user", v.Name, "error", d.cause(err))
 		return errMailFailed
 	}
 	return nil

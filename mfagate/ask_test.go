@@ -24,14 +24,19 @@ func newAskingWorld(t testing.TB, store storage.Store, change ...func(*mfagate.B
 	change = append([]func(*mfagate.BlockConfig){func(c *mfagate.BlockConfig) { c.Source, c.Ask = nil, true }}, change...)
 	app := http.HandlerFunc(w.app)
 	asking, telling := w.block(change...).Handler(app), w.block().Handler(app)
-	w.handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	w.handler = byPath(asking, telling)
+	return w
+}
+
+// byPath has one block for a site's reset links and another for the rest.
+func byPath(asking, telling http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/reset") || r.URL.Path == "/.mfa/ask" {
 			asking.ServeHTTP(rw, r)
 			return
 		}
 		telling.ServeHTTP(rw, r)
 	})
-	return w
 }
 
 const resetLink = "/reset?token=4711"

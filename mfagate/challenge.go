@@ -73,7 +73,7 @@ func (v *visit) verify(ans answered) (proof, error) {
 		if ans.Program == nil {
 			v.remember()
 		}
-	case errors.Is(err, ErrRejected) && !errors.Is(err, ErrShape) && !errors.Is(err, ErrExpired): // what cannot be right guesses nothing
+	case guessed(err):
 		v.note(f.Name(), charged, err)
 	default:
 		v.giveBack(f.Name(), charged)

@@ -173,7 +173,8 @@ func (v *visit) finishEnrol(f Factor, id string, answer url.Values, hold bool) (
 	if v.sess == nil {
 		return out, errNoSession
 	}
-	if err := v.tryEnrol(f); err != nil {
+	charged, err := v.tryEnrol(f)
+	if err != nil {
 		return out, err
 	}
 	var next saved
@@ -185,6 +186,9 @@ func (v *visit) finishEnrol(f Factor, id string, answer url.Values, hold bool) (
 		before, confirm := hold && v.drafts(s, a, CodesBefore), hold && v.drafts(s, a, CodesConfirm)
 		cred, replaces, err := v.judgeEnrolment(t, a, f, id, answer)
 		if err != nil {
+			return err
+		}
+		if err := t.rightAtEnrolment(a.Subject, f, charged); err != nil {
 			return err
 		}
 		out.Credential, out.Replaced = cred, replaces != ""
@@ -219,24 +223,58 @@ func (v *visit) finishEnrol(f Factor, id string, answer url.Values, hold bool) (
 		}
 		return t.showCodes(next.hash(), shown)
 	})
-	if err == nil && next.session != nil { // else nothing is on yet
+	switch {
+	case err == nil && next.session != nil: // else nothing is on yet
 		v.adopt(next)
 		v.remember()
+	case err != nil && !charged.at.IsZero() && !guessed(err):
+		v.giveBack(f.Name(), charged)
 	}
 	return out, err
 }
 
-// tryEnrol counts an answer, if the factor takes so many only.
-func (v *visit) tryEnrol(f Factor) error {
+// guessed tells whether a refused answer could have been right: what cannot be guesses
+// nothing.
+func guessed(err error) bool {
+	return errors.Is(err, ErrRejected) && !errors.Is(err, ErrShape) && !errors.Is(err, ErrExpired)
+}
+
+// tryEnrol counts an answer, if the factor takes so many only: among the attempts of
+// the user, since the code may be at an address that is known to be the owner's.
+func (v *visit) tryEnrol(f Factor) (c charge, err error) {
 	if _, limited := f.(Restricted); !limited {
-		return nil
+		return c, nil
 	}
-	return v.commit(func(t *txn) error {
-		if _, _, err := v.enrolling(t); err != nil {
+	err = v.commit(func(t *txn) error {
+		_, a, err := v.enrolling(t)
+		if err != nil {
 			return err
 		}
+		att, err := t.attempts(a.Subject)
+		if err != nil {
+			return err
+		}
+		if c, err = att.charge(f.Name(), v.gate.budget(f.Name()), a.knows(v.browser, t.now), t.now); err != nil {
+			return err
+		}
+		t.putAttempts(a.Subject, att)
 		return t.try(hashOf(v.token).String(), enrolPurpose, f.Name())
 	})
+	return c, err
+}
+
+// rightAtEnrolment gives back what tryEnrol counted for an answer that was right.
+func (t *txn) rightAtEnrolment(s Subject, f Factor, c charge) error {
+	if c.at.IsZero() {
+		return nil
+	}
+	att, err := t.attempts(s)
+	if err != nil {
+		return err
+	}
+	att.giveBack(f.Name(), c, true)
+	t.putAttempts(s, att)
+	return nil
 }
 
 // judgeEnrolment asks the factor for the credential, which takes the place of the

@@ -151,7 +151,7 @@ type Delivery struct {
 // Limits say how many codes a factor may send within a day. They must be positive.
 type Limits struct {
 	User    int // to one user; browsers that have proved a factor before have half as many on top
-	Address int // to one address or number, for all users together
+	Address int // to one address or number, for all users together; half of them at most to enrol it
 	All     int // to everybody
 }
 

@@ -86,7 +86,8 @@ func (t *txn) strip(a *account) error {
 	}
 	*a = account{
 		Subject: a.Subject, Handle: a.Handle, Created: a.Created, LastProof: a.LastProof, Resets: a.Resets + 1,
-		Email: a.Email, Language: a.Language, Imported: a.Imported, Groups: a.Groups, Seen: a.Seen,
+		Email: a.Email, Confirmed: a.Confirmed, Missed: a.Missed, // else nobody would be told of the reset, nor of what follows it
+		Language: a.Language, Imported: a.Imported, Groups: a.Groups, Seen: a.Seen,
 	}
 	t.putAccount(a)
 	return t.remove(attemptsKey(a.Subject))

@@ -154,7 +154,12 @@ func (v *visit) postEnrol() error {
 		return nil
 	}
 	out, err := v.finishEnrol(f, "", v.r.PostForm, true)
+	locked, tooOften := errors.AsType[*LockedError](err)
 	switch {
+	case tooOften:
+		wait := time.Until(locked.Until)
+		v.w.Header().Set("Retry-After", retryAfter(wait))
+		return v.enrolAgain(f, err, pages.Text{Key: "error.locked_enrol", Args: []any{roundUp(wait)}})
 	case errors.Is(err, ErrRejected):
 		return v.enrolAgain(f, err, v.wrongAnswer(f.Name(), err, "error.code_wrong_enrol"))
 	case err != nil:

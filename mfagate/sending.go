@@ -95,14 +95,22 @@ func (v *visit) commitSending(f Factor, answer url.Values, do func(*txn) error) 
 
 // chargeSending counts a code against all limits, or returns a LockedError and
 // counts none.
-func (v *visit) chargeSending(t *txn, factor string, a *account, d *Delivery) error {
+func (v *visit) chargeSending(t *txn, factor string, a *account, st *step, d *Delivery) error {
 	if d.Limits.User < 1 || d.Limits.Address < 1 || d.Limits.All < 1 {
 		return fmt.Errorf("mfagate: factor %s sets no limit on sending", factor)
 	}
-	for _, charge := range []func(*txn, string, *account, *Delivery) error{v.chargeUser, v.chargeAddress, v.chargeAll} {
-		if err := charge(t, factor, a, d); err != nil {
-			return err
-		}
+	if err := v.chargeUser(t, factor, a, d); err != nil {
+		return err
+	}
+	most := d.Limits.Address
+	if st.Purpose == "" { // an enrolment, for which anybody can type any address
+		most = (most + 1) / 2
+	}
+	if err := chargeAddress(t, factor, most, d); err != nil {
+		return err
+	}
+	if err := chargeAll(t, factor, d); err != nil {
+		return err
 	}
 	e := v.event(EventCodeSent)
 	e.Factor, e.Label = factor, d.Masked
@@ -131,7 +139,10 @@ func (v *visit) chargeUser(t *txn, factor string, a *account, d *Delivery) error
 	return nil
 }
 
-func (v *visit) chargeAddress(t *txn, factor string, _ *account, d *Delivery) error {
+// chargeAddress counts a code to an address of which there may be so many. Half of
+// them are for people who have proved that the address is theirs: else whoever
+// enrols it would use up what its owner signs in with.
+func chargeAddress(t *txn, factor string, most int, d *Delivery) error {
 	hash, err := t.addressHash(d.To)
 	if err != nil {
 		return err
@@ -141,7 +152,7 @@ func (v *visit) chargeAddress(t *txn, factor string, _ *account, d *Delivery) er
 	if err := t.getRecord(k, to); err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return err
 	}
-	if until := windowEnd(to.At, d.Limits.Address, day, t.now); t.now.Before(until) {
+	if until := windowEnd(to.At, most, day, t.now); t.now.Before(until) {
 		return &LockedError{factor, until, "address"}
 	}
 	if n := len(to.At) - d.Limits.Address; n > 0 {
@@ -169,7 +180,7 @@ func (t *txn) addressHash(to string) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)), nil
 }
 
-func (v *visit) chargeAll(t *txn, factor string, _ *account, d *Delivery) error {
+func chargeAll(t *txn, factor string, d *Delivery) error {
 	k := key(kindSent, "all", factor)
 	all := new(sentAll)
 	if err := t.getRecord(k, all); err != nil && !errors.Is(err, storage.ErrNotFound) {
@@ -228,21 +239,31 @@ func (v *visit) deliver(f Factor, d *Delivery) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), deliverLimit)
 	defer cancel()
 	m := v.codeMessage(f.Name(), d)
-	done := make(chan error, 1)
-	go func() { done <- sendBy(ctx, d, m) }()
-	var err error
-	select {
-	case err = <-done:
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
+	err := sendWithin(ctx, d, m)
 	if err == nil {
 		return nil
 	}
-	// An error of a sender may quote what it was to send.
-	cause := strings.NewReplacer(d.Code, "[code]", d.To, d.Masked, url.QueryEscape(d.To), d.Masked).Replace(err.Error())
-	v.gate.log.Error("code was not sent", "factor", f.Name(), "realm", v.Realm, "user", v.Name, "error", fact(cause, maxCause))
+	v.gate.log.Error("code was not sent", "factor", f.Name(), "realm", v.Realm, "user", v.Name, "error", d.cause(err))
 	return errUnsent
+}
+
+// sendWithin sends a message, and leaves a sender behind that goes on when ctx is done.
+func sendWithin(ctx context.Context, d *Delivery, m Message) error {
+	done := make(chan error, 1)
+	go func() { done <- sendBy(ctx, d, m) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// cause puts the error of a sender into words for the log: it may quote what was to be sent.
+func (d *Delivery) cause(err error) string {
+	text := strings.NewReplacer(d.Code, "[code]", d.To, d.Masked, url.QueryEscape(d.To), d.Masked,
+		strings.TrimPrefix(d.To, "+"), d.Masked).Replace(err.Error())
+	return fact(text, maxCause)
 }
 
 func sendBy(ctx context.Context, d *Delivery, m Message) (err error) {

@@ -40,7 +40,7 @@ func (t *txn) step(hash string, purpose ...string) (*step, error) {
 // begun takes into st what a factor began, and charges for what is to be sent.
 func (v *visit) begun(t *txn, f Factor, a *account, st *step, next Step) error {
 	if next.Send != nil {
-		if err := v.chargeSending(t, f.Name(), a, next.Send); err != nil {
+		if err := v.chargeSending(t, f.Name(), a, st, next.Send); err != nil {
 			return err
 		}
 	}

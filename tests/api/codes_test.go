@@ -5,6 +5,7 @@ import (
 	"errors"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mfagate/caddy-mfagate/mfagate"
@@ -68,4 +69,15 @@ func sentCodes(w *site) {
 	d.call("POST", "challenge", members{"method": "sms", "code": by.code, "purpose": "settings"}).want(200, members{"state": "verified"})
 	d.call("POST", "enroll/email", members{"to": "alice@example.com"}).want(201, members{"sent_to": "a•••@example.com"})
 	d.call("POST", "enroll/email/confirm", members{"enrollment": d.fields["enrollment"], "code": by.code}).want(200, nil)
+
+	e := w.client("eve")
+	e.call("POST", "enroll/sms", members{"to": "+49 1511 2345643"}).want(201, members{"sent_to": "•• 43"})
+	id, wrong := e.fields["enrollment"], strings.Repeat("0", 6)
+	if wrong == by.code {
+		wrong = strings.Repeat("1", 6)
+	}
+	for range 5 {
+		e.call("POST", "enroll/sms/confirm", members{"enrollment": id, "code": wrong}).want(422, members{"type": "rejected"})
+	}
+	e.call("POST", "enroll/sms/confirm", members{"enrollment": id, "code": by.code}).want(429, members{"type": "locked"})
 }
