@@ -98,6 +98,14 @@ func (v *visit) probe(ctx context.Context, method, uri string, cookies loginform
 	return v.hold(r, next)
 }
 
+// ofBrowser are the headers that a request of the gate's own takes over: by which apps
+// tie a session to a browser, or make their links. Any other could lead the app
+// astray, or tell it a user: a key, say, whose owner is not whose session it is.
+var ofBrowser = map[string]bool{
+	"User-Agent": true, "Accept-Language": true, "Forwarded": true, "X-Real-Ip": true,
+	"X-Forwarded-For": true, "X-Forwarded-Host": true, "X-Forwarded-Proto": true, "X-Forwarded-Port": true,
+}
+
 // subrequest is a request of the gate's own on behalf of the visit's.
 func (v *visit) subrequest(ctx context.Context, method string, target *url.URL) *http.Request {
 	r := v.r.WithContext(ctx)
@@ -108,8 +116,10 @@ func (v *visit) subrequest(ctx context.Context, method string, target *url.URL) 
 		r.Method, r.URL, r.RequestURI = method, target, target.RequestURI()
 	}
 	r.Body, r.ContentLength, r.TransferEncoding = http.NoBody, 0, nil
-	for _, name := range []string{"Content-Type", "Content-Length", "Content-Encoding", "Upgrade", "Connection", "Origin", "X-Requested-With"} {
-		r.Header.Del(name)
+	for name := range r.Header {
+		if !ofBrowser[name] {
+			delete(r.Header, name)
+		}
 	}
 	r.Header.Set("Accept", "*/*")
 	return r

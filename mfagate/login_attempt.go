@@ -322,6 +322,10 @@ func (v *visit) askFactor(verdict Verdict, a *loginAttempt, answer *loginform.An
 // signInFailed delivers the app's answer to a wrong password: nothing but that is
 // in it, as an explicit sign says. The same name may try again.
 func (v *visit) signInFailed(a *loginAttempt, answer *loginform.Answer) error {
+	if !v.nobodyIn(a, answer) {
+		v.gate.log.Warn("the app's answer looks like a failure, but somebody is signed in", "site", v.site.Name)
+		return v.signInUnclear(a, answer)
+	}
 	if err := v.settle(a, attemptFailed); err != nil {
 		return err
 	}
@@ -335,6 +339,16 @@ func (v *visit) signInFailed(a *loginAttempt, answer *loginform.Answer) error {
 		return v.tryAgain(http.StatusUnauthorized) // its form has lost the cookies that belong to it
 	}
 	return v.sendAnswer(answer)
+}
+
+// nobodyIn tells whether the app takes nobody for signed in, where it can be asked: what
+// looks like a failure may be a page of the user's on which somebody else has
+// written those very words.
+func (v *visit) nobodyIn(a *loginAttempt, answer *loginform.Answer) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), recheckLimit)
+	defer cancel()
+	_, err := v.login.Form.Who(ctx, answer, v.prober(a))
+	return errors.Is(err, loginform.ErrNobody)
 }
 
 // signInUnclear ends an attempt of which nobody knows what the app thinks. Nothing

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
@@ -109,6 +110,22 @@ func (t *txn) putPromotion(id string, p *promotion) {
 func (v *visit) promoted(l lineage) (bool, error) {
 	p, err := newTxn(v.r.Context(), v.gate.records.store).promotion(l.ID)
 	return p != nil, err
+}
+
+// burn makes a lineage with which nobody has tried to sign in open nothing any more.
+func (v *visit) burn(l lineage) error {
+	v.clearCookie(loginCookie)
+	err := v.commit(func(t *txn) error {
+		p, err := t.promotion(l.ID)
+		if err == nil && p == nil {
+			t.putPromotion(l.ID, &promotion{Binding: rand.Text(), State: attemptBurnt})
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ending a lineage: %w", err)
+	}
+	return nil
 }
 
 // settle notes how an attempt ended.

@@ -176,9 +176,9 @@ func (v *visit) appLogout(next Next) error {
 		return v.refused(err)
 	}
 	if v.sess == nil {
-		return v.toLogin()
+		return v.toForm()
 	}
-	verified := !v.sess.Proved.IsZero()
+	passes := v.logoutPasses()
 	cookies, err := v.bindingCookies()
 	if err != nil {
 		return v.refused(err)
@@ -186,16 +186,38 @@ func (v *visit) appLogout(next Next) error {
 	if err := v.endBinding(); err != nil {
 		return v.refused(err)
 	}
-	v.dropCookies(cookies)
-	if !verified {
-		return v.toLogin()
+	if !passes {
+		v.leaveApp(cookies)
+		return v.toForm()
 	}
+	v.dropCookies(cookies)
 	r := v.appRequest(v.r.Context(), v.r, cookies)
 	w := v.seal(&loginform.Jar{Reserved: ownCookie}, nil)
 	if err := w.finish(next(w, r, Decision{})); err != nil {
 		v.gate.log.Info("signing out at the app", "site", v.site.Name, "error", err)
 		v.redirect(v.login.Form.LoginURI())
 	}
+	return nil
+}
+
+// logoutPasses tells whether a sign-out may go to the app as it is: from somebody
+// to whom any page would be shown, in a form that no app could take for another
+// request, and without credentials, with which some apps sign in on any path.
+func (v *visit) logoutPasses() bool {
+	if upgrade(v.r) || !v.login.Form.SignsOut(v.r) || v.guard() != nil {
+		return false
+	}
+	d, err := v.decide()
+	return err == nil && d.Verdict == Pass
+}
+
+// toForm leads somebody who is signed out to the login page, from where the way must not
+// lead back to here.
+func (v *visit) toForm() error {
+	if !navigation(v.r) {
+		return v.refused(errSignIn)
+	}
+	v.redirect(v.login.Form.LoginURI())
 	return nil
 }
 

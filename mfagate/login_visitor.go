@@ -27,6 +27,9 @@ func (v *visit) visitor(kind loginform.Kind, next Next) error {
 	if err != nil {
 		return v.refused(err)
 	}
+	if kind == loginform.Reset && v.login.probes() {
+		return v.resetVisit(kind, l, jar, cookies, next)
+	}
 	r := v.appRequest(v.r.Context(), v.r, cookies)
 	if old && len(cookies) > 0 {
 		return v.heldVisit(kind, l, jar, r, next)
@@ -104,6 +107,11 @@ func (v *visit) heldVisit(kind loginform.Kind, l lineage, jar *loginform.Jar, r 
 		v.gate.log.Error("asking the app for its login page", "site", v.site.Name, "error", err)
 		return v.refused(errAppDown)
 	}
+	return v.heldAnswer(kind, l, jar, answer, next)
+}
+
+// heldAnswer sends a held answer to a visitor, unless his lineage was promoted meanwhile.
+func (v *visit) heldAnswer(kind loginform.Kind, l lineage, jar *loginform.Jar, answer *loginform.Answer, next Next) error {
 	gone, err := v.promoted(l)
 	if err != nil {
 		return v.refused(err)
@@ -123,6 +131,31 @@ func (v *visit) heldVisit(kind loginform.Kind, l lineage, jar *loginform.Jar, r 
 		answer.Body = append(answer.Body, scriptTag(script)...)
 	}
 	return v.sendAnswer(answer)
+}
+
+// resetVisit holds the answer to somebody who has forgotten a password, and drops it if the
+// app has signed him in with that. He is to use his new password: that lineage is no
+// visitor's any more.
+func (v *visit) resetVisit(kind loginform.Kind, l lineage, jar *loginform.Jar, cookies loginform.Cookies, next Next) error {
+	answer, err := v.hold(v.appRequest(v.r.Context(), v.r, cookies), next)
+	if err != nil {
+		v.gate.log.Error("asking the app for a new password", "site", v.site.Name, "error", err)
+		return v.refused(errAppDown)
+	}
+	a := &loginAttempt{lineage: l, sent: cookies, next: next}
+	a.take(answer, v.now)
+	if v.nobodyIn(a, answer) {
+		if err := v.keep(l); err != nil {
+			return v.refused(err)
+		}
+		return v.heldAnswer(kind, l, jar, answer, next)
+	}
+	v.gate.log.Warn("the app signs in without a password", "site", v.site.Name, "path", v.client.Sent.Path)
+	if err := v.burn(l); err != nil {
+		return v.refused(err)
+	}
+	v.leaveApp(cookies.With(a.set))
+	return v.toForm()
 }
 
 // freshVisit asks again as somebody whom the app has never seen. What was not a

@@ -61,6 +61,21 @@ func (f *Form) Poll(r *http.Request) bool {
 	return ok && f.poll.strict(r, path)
 }
 
+// SignsOut tells whether a request that is Logout is one in every reading, so that
+// no app takes it for anything else.
+func (f *Form) SignsOut(r *http.Request) bool {
+	path, ok := strictPath(r.URL)
+	if !ok {
+		return false
+	}
+	for _, p := range f.logout.all {
+		if p.path.match(path, false) && p.admits(r) && f.where(r, p.conditions) == yes {
+			return true
+		}
+	}
+	return false
+}
+
 // WebSocket tells whether a request is an upgrade that may be made in a session
 // whose user cannot be looked up. It looks at method and URL only.
 func (f *Form) WebSocket(r *http.Request) bool {

@@ -1,0 +1,12 @@
+// Package loginattack attacks the gate in front of apps that have a login form
+// of their own, as three people would: one who has a password and nothing else
+// (E1), a colleague with a second factor of his own (E2), and one who holds a
+// sibling domain or a shared computer (E3). The app is that of tests/oracle; its
+// ledger holds the gate to the invariants after each request.
+//
+// The tests run in one process, and most of them in a bubble with a clock of its
+// own, so that an hour costs nothing. TestModel tries random sequences of
+// what people, attackers and faults do:
+//
+//	go test ./tests/loginattack -run TestModel -rapid.checks=1000000 -timeout 0
+package loginattack
