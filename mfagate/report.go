@@ -77,12 +77,21 @@ func stamp(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// inert keeps a spreadsheet from taking a cell for a formula.
+// inert keeps a spreadsheet from taking a cell for a formula. In many languages it
+// takes a semicolon for the border of a cell, so what follows one is looked at too.
 func inert(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(cell)[0]) {
-		return "'" + cell
+	var b strings.Builder
+	for i, part := range strings.SplitAfter(cell, ";") {
+		begins := part
+		if i > 0 {
+			begins = strings.TrimLeft(part, `" `)
+		}
+		if begins != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(begins)[0]) {
+			b.WriteByte('\'')
+		}
+		b.WriteString(part)
 	}
-	return cell
+	return b.String()
 }
 
 // A summary counts the users of a realm.
