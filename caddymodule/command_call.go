@@ -26,6 +26,9 @@ type commandLine struct{ caddycmd.Flags }
 
 // address finds the admin API as Caddy's own commands do.
 func (l commandLine) address() (string, error) {
+	if err := checkServer(l.String("address")); err != nil {
+		return "", err
+	}
 	config := l.String("config")
 	if config == "" && l.String("address") == "" {
 		if _, err := os.Stat("Caddyfile"); err == nil {
@@ -33,6 +36,18 @@ func (l commandLine) address() (string, error) {
 		}
 	}
 	return caddycmd.DetermineAdminAPIAddress(l.String("address"), nil, config, l.String("adapter"))
+}
+
+// checkServer refuses an address at which no server can be, empty for none.
+func checkServer(text string) error {
+	if text == "" {
+		return nil
+	}
+	a, err := caddy.ParseNetworkAddress(text)
+	if err == nil && (a.IsUnixNetwork() && a.Host != "" || a.Network == "tcp" && a.Host != "" && a.StartPort != 0 && a.PortRangeSize() == 1) {
+		return nil
+	}
+	return fmt.Errorf("--address %q: want what follows admin in the server's configuration, such as localhost:2019 or unix//run/caddy.sock", text)
 }
 
 // path returns the route of the user in the admin API.

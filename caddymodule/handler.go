@@ -127,6 +127,9 @@ func (h *Handler) Validate() error {
 	if err := h.checkMode(); err != nil {
 		return err
 	}
+	if err := h.checkTimes(); err != nil {
+		return err
+	}
 	if err := h.app.checkFactors(h.Factors); err != nil {
 		return err
 	}
@@ -143,7 +146,10 @@ func (h *Handler) Validate() error {
 	if err != nil {
 		return err
 	}
-	return config.Validate()
+	if err := config.Validate(); err != nil {
+		return err
+	}
+	return h.checkEarlier()
 }
 
 func (h *Handler) config() (mfagate.BlockConfig, error) {

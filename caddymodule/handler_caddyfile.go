@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -117,8 +116,8 @@ func parseBlock(d *caddyfile.Dispenser, h *Handler) error {
 	known["case_sensitive"] = toggle(&h.CaseSensitive)
 	known["aliases"] = option{parse: func(d *caddyfile.Dispenser) error { return parseAliases(d, h) }}
 	maps.Copy(known, h.policyOptions())
-	known["idle"] = duration(&h.Idle, time.Minute, time.Hour, "30m")
-	known["lifetime"] = duration(&h.Lifetime, time.Minute, 24*time.Hour, "12h")
+	known["idle"] = duration(&h.Idle, leastIdle, mostIdle, "30m")
+	known["lifetime"] = duration(&h.Lifetime, leastLifetime, mostLifetime, "12h")
 	known["enroll_from"] = option{parse: func(d *caddyfile.Dispenser) error { return parseEnrollFrom(d, h) }}
 	known["reset_delay"] = duration(&h.ResetDelay, mfagate.LeastResetDelay, mfagate.MostResetDelay, "72h")
 	known["admins"] = words(&h.Admins, "names of users, and of groups such as @helpdesk")
@@ -126,7 +125,7 @@ func parseBlock(d *caddyfile.Dispenser, h *Handler) error {
 	if !h.PagesOnly {
 		known["factors"] = words(&h.Factors, "names of factors, such as totp")
 		known["trust"] = option{parse: func(d *caddyfile.Dispenser) error { return parseTrust(d, h) }}
-		known["max_age"] = duration(&h.MaxAge, 10*time.Second, 24*time.Hour, "10m")
+		known["max_age"] = duration(&h.MaxAge, leastMaxAge, mostMaxAge, "10m")
 	}
 	if err := known.parse(d, guests{"mfa.identity", source.parseGuest}); err != nil {
 		return err

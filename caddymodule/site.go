@@ -143,6 +143,7 @@ type sites struct {
 
 	mu     sync.Mutex
 	byName map[string]*site
+	joined []*Handler              // in the order in which they came
 	names  map[string]*SiteOptions // by realm, of which only the names count
 }
 
@@ -170,6 +171,7 @@ func (all *sites) join(h *Handler) error {
 	if h.PagesOnly && h.login != nil {
 		return fmt.Errorf("site %q: mfa_pages watches no login form; write login_form in an mfa block", s.name)
 	}
+	all.joined = append(all.joined, h)
 	return s.takeLogin(h.login)
 }
 
