@@ -158,6 +158,9 @@ func (f *Form) compileFields() error {
 	if c.User != (Field{}) && c.UserConst != "" {
 		errs = append(errs, errors.New("user_const: only for an app without user names; leave user out"))
 	}
+	if !c.Basic && c.User == (Field{}) && c.UserConst == "" && c.Identify == nil {
+		errs = append(errs, errors.New(`user: missing; write the name of the field, "const NAME" for an app with one password, or "none" beside identify`))
+	}
 	if !printable(c.UserConst) {
 		errs = append(errs, errors.New("user_const: must be a name of printable characters"))
 	}
