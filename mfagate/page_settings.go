@@ -49,10 +49,9 @@ func (v *visit) security(status int, cause pages.Text) error {
 	if err != nil {
 		return err
 	}
-	_, revealer := v.gate.recovery.(Revealer)
 	p := pages.Security{
 		CodesTotal: a.CodesTotal, Proved: v.sess.maySet(v.now) && !v.sess.Recovery, Continue: orRoot(v.back()),
-		CodesShown: revealer, Optional: !v.keeps(), Admin: v.role() != nobody,
+		CodesShown: v.gate.reveals(a), Optional: !v.keeps(), Admin: v.role() != nobody,
 	}
 	if p.Continue == Prefix {
 		p.Continue = "/"

@@ -157,16 +157,32 @@ var errHidden = errors.New("mfagate: recovery codes cannot be shown")
 // does not get the others.
 func (v *visit) reveal() (codes []string, err error) {
 	err = v.change(true, func(t *txn, _ *session, a *account) error {
-		r, ok := v.gate.recovery.(Revealer)
-		creds := a.of(v.gate.recoveryName())
-		if !ok || len(creds) == 0 {
-			return errHidden
-		}
-		if codes, err = r.Reveal(creds[0]); err != nil {
-			return fmt.Errorf("%w: %w", errHidden, err)
+		if codes, err = v.gate.revealed(a); err != nil {
+			return err
 		}
 		t.event(v.event(EventCodesViewed))
 		return nil
 	})
 	return codes, err
+}
+
+// revealed returns the recovery codes that an account has left.
+func (g *Gate) revealed(a *account) ([]string, error) {
+	r, ok := g.recovery.(Revealer)
+	creds := a.of(g.recoveryName())
+	if !ok || len(creds) == 0 {
+		return nil, errHidden
+	}
+	codes, err := r.Reveal(creds[0])
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errHidden, err)
+	}
+	return codes, nil
+}
+
+// reveals tells whether the codes of an account can be shown: a set stays as it was
+// made, whatever the configuration says now.
+func (g *Gate) reveals(a *account) bool {
+	_, err := g.revealed(a)
+	return err == nil
 }

@@ -1,12 +1,17 @@
 package mfagate_test
 
 import (
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/mfagate/caddy-mfagate/mfagate"
+	"github.com/mfagate/caddy-mfagate/mfagate/recovery"
+	"github.com/mfagate/caddy-mfagate/mfagate/totp"
 )
 
 var credentialID = regexp.MustCompile(`name="id" value="([^"]+)"`)
@@ -127,6 +132,38 @@ func TestViewCodes(t *testing.T) {
 		}
 		if strings.Contains(alice.body, `name="saved"`) {
 			t.Errorf("the page asks to confirm codes that were saved long ago")
+		}
+	})
+}
+
+// S21: of a set of which only hashes are kept nothing is offered to be seen, and the
+// page says why; a set from before stays to be seen.
+func TestHashedCodesAreNotOffered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const why, offer = "They cannot be shown again", `value="view"`
+		w := newWorld(t, nil)
+		old := w.person("bob").enrol("/")
+		gate, err := mfagate.New(mfagate.Config{
+			Records: w.records, Pages: builtIn(), Factors: []mfagate.Factor{&totp.Factor{}}, Recovery: &recovery.Factor{Hashed: true},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.gate = gate
+		w.handler = w.block().Handler(http.HandlerFunc(w.app))
+		alice := w.person("alice").enrol("/")
+		alice.get("/.mfa/").want(200)
+		if strings.Contains(alice.body, offer) || !strings.Contains(alice.body, why) || !strings.Contains(alice.body, "10 codes of 10 left") {
+			t.Errorf("the page offers codes of which only hashes are kept, or does not say why it does not: %s", alice.body)
+		}
+		alice.confirm()
+		alice.post("/.mfa/recovery-codes", "action", "view").want(409)
+		if crock.MatchString(alice.body) {
+			t.Error("codes are shown")
+		}
+		old.get("/.mfa/").want(200)
+		if !strings.Contains(old.body, offer) || strings.Contains(old.body, why) {
+			t.Errorf("the codes that were kept before are not offered: %s", old.body)
 		}
 	})
 }

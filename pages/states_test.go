@@ -111,6 +111,8 @@ func states() []state {
 	low.CodesLeft, low.Proved = 1, false
 	none := low
 	none.CodesLeft = 0
+	hashed := security
+	hashed.CodesShown = false
 	return append(append(sentStates(), append(adminStates(), requestStates()...)...), []state{
 		{"choose", f, Choose{Factors: []string{"totp"}, First: true}},
 		{"choose-several", f, Choose{Factors: []string{"totp", "webauthn"}}},
@@ -144,6 +146,7 @@ func states() []state {
 		{"security-missed", f, missed},
 		{"missed", f, away},
 		{"security-optional", f, optional},
+		{"security-hashed", f, hashed},
 		{"sign-out", f, SignOut{}},
 		{"help", f, Help{}},
 		{"help-case", f, Help{Case: "K7QF-3M2A"}},
