@@ -3,6 +3,7 @@ package mfagate_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -190,9 +191,7 @@ func TestAddressCodeIsNotGuessed(t *testing.T) {
 			wg.Go(func() {
 				q := alice.elsewhere()
 				q.header, q.cookies = alice.header.Clone(), map[string]string{}
-				for k, v := range alice.cookies {
-					q.cookies[k] = v
-				}
+				maps.Copy(q.cookies, alice.cookies)
 				q.post("/.mfa/address", "action", "confirm", "code", wrong(code, n), "form_token", token)
 			})
 		}

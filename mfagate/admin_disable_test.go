@@ -227,7 +227,8 @@ func TestReportPage(t *testing.T) {
 		if got := otto.names(); len(got) != 50 {
 			t.Errorf("a page lists %d users; want 50", len(got))
 		}
-		next := strings.SplitN(strings.SplitN(otto.body, `href="/.mfa/admin/report?after=`, 2)[1], `"`, 2)[0]
+		_, link, _ := strings.Cut(otto.body, `href="/.mfa/admin/report?after=`)
+		next, _, _ := strings.Cut(link, `"`)
 		otto.get("/.mfa/admin/report?after=" + next).want(200)
 		if got := otto.names(); len(got) != 12 {
 			t.Errorf("the second page lists %d users; want 12", len(got))

@@ -76,8 +76,9 @@ func (v *visit) confirms() (password, factor bool) {
 		return known, true
 	case ConfirmNone:
 		return false, false
+	default:
+		return false, true
 	}
-	return false, true
 }
 
 // mayDisable tells whether the session's proof does for switching off: one for

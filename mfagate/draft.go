@@ -89,7 +89,7 @@ func (v *visit) draftCodes(t *txn, s session, a *account, f Factor) (saved bool,
 }
 
 // codesAwait tells whether the person must save codes before the enrolment goes on.
-func (v *visit) codesAwait(f Factor) (bool, error) {
+func (v *visit) codesAwait() (bool, error) {
 	t := newTxn(v.r.Context(), v.gate.records.store)
 	s, a, err := v.enrolling(t)
 	if err != nil || !v.drafts(s, a, CodesBefore) {

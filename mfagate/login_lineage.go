@@ -39,10 +39,10 @@ func (v *visit) lineage() (l lineage, found bool, err error) {
 		return l, false, err
 	}
 	plain, ok := box.Open(loginCookie, sealed)
-	if !ok || json.Unmarshal([]byte(plain), &l) != nil || v.now.Sub(l.Made) >= lineageLife {
-		return lineage{}, false, nil
+	if ok && json.Unmarshal([]byte(plain), &l) == nil && v.now.Sub(l.Made) < lineageLife {
+		return l, true, nil
 	}
-	return l, true, nil
+	return lineage{}, false, nil
 }
 
 // keep puts a lineage into the browser.

@@ -300,9 +300,7 @@ func TestOlderCookiesOfAnEarlierSignIn(t *testing.T) {
 	eve.post("/.mfa/challenge", "code", eve.code(1)).want(303)
 	eve.get("/home").want(200)
 	session := eve.cookies["mfagate"]
-	for name, value := range asVic {
-		eve.cookies[name] = value
-	}
+	maps.Copy(eve.cookies, asVic)
 	eve.cookies["mfagate"] = session
 	eve.get("/home")
 	if strings.Contains(eve.body, "for vic") || app.acted("vic") {

@@ -29,8 +29,9 @@ func (m Mode) String() string {
 		return "optional"
 	case Observe:
 		return "observe"
+	default:
+		return "required"
 	}
-	return "required"
 }
 
 // mode is what holds for the site now. Only who has no live session has to wait

@@ -18,24 +18,23 @@ type trustNotes struct {
 	told map[trustNote]time.Time
 }
 
-// due tells whether an event is due, and takes it to be recorded.
+// due tells whether an event is due.
 func (n *trustNotes) due(note trustNote, now time.Time) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if at, ok := n.told[note]; ok && now.Sub(at) < trustNoted {
-		return false
-	}
+	at, ok := n.told[note]
+	return !ok || now.Sub(at) >= trustNoted
+}
+
+// recorded notes that an event was recorded. It comes after the commit: before, a
+// request could pass by an event that is never recorded.
+func (n *trustNotes) recorded(note trustNote, now time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	if n.told == nil || len(n.told) >= maxTrustNotes {
 		n.told = make(map[trustNote]time.Time)
 	}
 	n.told[note] = now
-	return true
-}
-
-func (n *trustNotes) forget(note trustNote) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	delete(n.told, note)
 }
 
 // prune forgets what is long past.

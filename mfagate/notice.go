@@ -110,7 +110,7 @@ func (g *Gate) addNotice(t *txn, e Event) error {
 	}
 	to := g.addresses(a, t.former)
 	if _, err := t.get(accountKey(e.Subject)); err != nil && len(to) == 0 {
-		return nil //nolint:nilerr // nobody who could sign in: nothing is stored for strangers
+		return nil // nobody who could sign in: nothing is stored for strangers
 	}
 	if !t.mayTell(a, kind) || kind == EventAddressChanged && !t.mayChange(a, to) {
 		return nil

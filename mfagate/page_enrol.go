@@ -123,7 +123,7 @@ func (v *visit) getEnrol() error {
 	case err != nil:
 		return err
 	}
-	switch await, err := v.codesAwait(f); {
+	switch await, err := v.codesAwait(); {
 	case errors.Is(err, errStepGone): // begun by a program, or too long ago
 		v.redirect(page("enroll", v.back()))
 		return nil

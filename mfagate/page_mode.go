@@ -19,10 +19,7 @@ func (v *visit) getRealm() error {
 	if ok, err := v.verified(v.here()); !ok {
 		return err
 	}
-	p, err := v.shownMode()
-	if err != nil {
-		return err
-	}
+	p := v.shownMode()
 	f := v.frame()
 	switch done := v.query("notice"); done {
 	case "made_required", "made_optional":
@@ -33,13 +30,13 @@ func (v *visit) getRealm() error {
 }
 
 // shownMode tells what holds now, of this site.
-func (v *visit) shownMode() (p pages.AdminMode, err error) {
+func (v *visit) shownMode() (p pages.AdminMode) {
 	p.LookOnly = v.role() != administrator
 	if !v.site.ModeStored {
 		p.Fixed = v.site.Mode.String()
 		p.Mandatory = v.site.Mode == Required
-	} else if err := v.showStored(&p); err != nil {
-		return p, err
+	} else {
+		v.showStored(&p)
 	}
 	switch g := v.site.Grace; {
 	case g.Until.After(v.now):
@@ -49,10 +46,10 @@ func (v *visit) shownMode() (p pages.AdminMode, err error) {
 	}
 	t := v.gate.Tally(v.r.Context(), v.realm)
 	p.Counted, p.Users, p.Missing = !t.At.IsZero(), t.Users, t.Users-t.Enrolled
-	return p, nil
+	return p
 }
 
-func (v *visit) showStored(p *pages.AdminMode) error {
+func (v *visit) showStored(p *pages.AdminMode) {
 	s, err := v.gate.StoredMode(v.r.Context(), v.realm)
 	if err != nil {
 		v.gate.log.Error("the second factor counts as required", "error", err)
@@ -60,7 +57,6 @@ func (v *visit) showStored(p *pages.AdminMode) error {
 	}
 	p.Mandatory, p.Actor, p.Reason, p.Changed = s.Mode == Required, s.Actor, s.Reason, s.Changed
 	p.Seen = s.fingerprint()
-	return nil
 }
 
 // fingerprint names what is stored, so that nobody changes what they have not seen.
@@ -114,10 +110,7 @@ func (v *visit) getMode() error {
 }
 
 func (v *visit) modePage(o modeForm, status int, cause pages.Text) error {
-	p, err := v.shownMode()
-	if err != nil {
-		return err
-	}
+	p := v.shownMode()
 	if p.Mandatory == o.mandatory && cause.Key == "" && !p.Unreadable {
 		v.redirect(page("admin/settings", ""))
 		return nil

@@ -31,12 +31,6 @@ func (w *world) require(required bool) {
 	}
 }
 
-// chooseMode goes through the pages as an administrator with a fresh proof.
-func (p *person) chooseMode(mandatory, reason string) *person {
-	p.w.t.Helper()
-	return p.get(adminPath("mode", "mandatory", mandatory)).sendMode(mandatory, reason)
-}
-
 func (p *person) sendMode(mandatory, reason string) *person {
 	p.w.t.Helper()
 	seen := ""

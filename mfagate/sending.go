@@ -28,6 +28,8 @@ const (
 	resendMemory = time.Hour // after which the wait is short again
 
 	deliverLimit = 10 * time.Second // for the sender
+
+	maxHost = 253 // characters of the longest name of a host (RFC 1035 section 2.3.4)
 )
 
 // errUnsent reports that the sender did not take a code.
@@ -287,7 +289,7 @@ func (v *visit) codeMessage(factor string, d *Delivery) Message {
 			key = "factor.any." + kind
 		}
 		return unmarked.Replace(v.gate.pages.Text(v.language(), pages.Text{
-			Key: key, Args: []any{fact(app, maxTold), d.Code, d.Life, v.call.Host},
+			Key: key, Args: []any{fact(app, maxTold), d.Code, d.Life, fact(v.call.Host, maxHost)},
 		}))
 	}
 	return Message{Subject: say("message_subject"), Text: say("message") + "\n", Language: v.language()}

@@ -2,6 +2,7 @@ package mfagate_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -115,4 +116,21 @@ func TestAskTakesNoSentCode(t *testing.T) {
 			t.Errorf("got %s; want no word on what alice has", thief.body)
 		}
 	})
+}
+
+// The person with the password chooses the Host header where the site takes any: it must
+// not make one text message into a hundred, which somebody pays for.
+func TestHostThatMakesTheMessageLong(t *testing.T) {
+	w := newCodesWorld(t)
+	w.enrolPhone("alice", aliceNumber)
+	handler := w.handler
+	w.handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		r.Host = strings.Repeat("a", 8000) + ".localhost"
+		handler.ServeHTTP(rw, r)
+	})
+	w.person("alice").at("/").ask().want(303)
+	all := w.all()
+	if got := len(all[len(all)-1].Text); got > 500 {
+		t.Errorf("got a message of %d bytes; want at most 500", got)
+	}
 }

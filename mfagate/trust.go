@@ -120,13 +120,16 @@ func (v *visit) noteTrust() error {
 		return nil
 	}
 	err := v.commit(func(t *txn) error {
+		if !r.trusted.due(note, v.now) {
+			return nil // another request was faster
+		}
 		e := v.event(EventTrusted)
 		e.Factor = FactorTrusted
 		t.event(e)
 		return nil
 	})
-	if err != nil {
-		r.trusted.forget(note)
+	if err == nil {
+		r.trusted.recorded(note, v.now)
 	}
 	return err
 }

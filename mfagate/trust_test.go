@@ -6,11 +6,15 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/mfagate/caddy-mfagate/mfagate"
+	"github.com/mfagate/caddy-mfagate/storage"
+	"github.com/mfagate/caddy-mfagate/storage/memory"
 )
 
 // told reads what tests say of a sign-in.
@@ -208,5 +212,45 @@ func TestTrustedStreamEnds(t *testing.T) {
 				w.signedIn("alice", "mfa", 4*time.Minute).get("/events")
 			})
 		})
+	}
+}
+
+// A slowStore holds the next change up until it is released, and fails it then.
+type slowStore struct {
+	storage.Store
+	held     atomic.Bool
+	begun    chan struct{}
+	released chan struct{}
+}
+
+func (s *slowStore) Apply(ctx context.Context, changes ...storage.Change) error {
+	if s.held.CompareAndSwap(true, false) {
+		close(s.begun)
+		<-s.released
+		return errors.New("the disk is full")
+	}
+	return s.Store.Apply(ctx, changes...)
+}
+
+// Of requests that come at once none passes before it is recorded that the user does,
+// even if the record of the first one fails.
+func TestTrustedInParallelIsRecordedFirst(t *testing.T) {
+	store := &slowStore{Store: new(memory.Store), begun: make(chan struct{}), released: make(chan struct{})}
+	w := newWorld(t, store, trusting())
+	w.handler = w.block(trusting()).Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		if got := w.kinds(); len(got) == 0 || got[0] != mfagate.EventTrusted {
+			t.Errorf("a request reached the app with the events %q; want trusted before", got)
+		}
+	}))
+	store.held.Store(true)
+	var wg sync.WaitGroup
+	wg.Go(func() { w.signedIn("alice", "mfa", 0).get("/").want(503) })
+	<-store.begun
+	wg.Go(func() { w.signedIn("alice", "mfa", 0).get("/").want(200) })
+	time.Sleep(50 * time.Millisecond) // for the second one to overtake the first
+	close(store.released)
+	wg.Wait()
+	if got := w.kinds(); len(got) != 1 {
+		t.Errorf("events = %q; want one", got)
 	}
 }

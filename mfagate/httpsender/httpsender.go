@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -214,12 +215,7 @@ func (j judge) took(status int) bool {
 	if j.success == nil {
 		return status >= 200 && status <= 299
 	}
-	for _, s := range j.success {
-		if s == status {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(j.success, status)
 }
 
 // told puts an answer into words. Its body may repeat what was sent, so only

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -41,9 +42,7 @@ func newService(t *testing.T) *service {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.got, s.bodies = append(s.got, r), append(s.bodies, string(b))
-		for k, v := range s.header {
-			w.Header()[k] = v
-		}
+		maps.Copy(w.Header(), s.header)
 		w.WriteHeader(s.status)
 		io.WriteString(w, s.answer)
 	}))
