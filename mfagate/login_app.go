@@ -2,6 +2,7 @@ package mfagate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -62,11 +63,10 @@ func setCookies(r *http.Request, cookies loginform.Cookies) {
 // hold asks the app and holds its answer.
 func (v *visit) hold(r *http.Request, next Next) (answer *loginform.Answer, err error) {
 	defer func() {
-		switch p := recover(); p {
-		case nil:
-		case http.ErrAbortHandler: // so a proxy tells of an answer that ends half-way
+		p := recover()
+		if cause, ok := p.(error); ok && errors.Is(cause, http.ErrAbortHandler) { // so a proxy tells of an answer that ends half-way
 			answer, err = nil, fmt.Errorf("%w: it broke off", errAppDown)
-		default:
+		} else if p != nil {
 			panic(p)
 		}
 	}()

@@ -34,6 +34,7 @@ func (v *visit) serveBasic(kind loginform.Kind, next Next) error {
 		if v.sess == nil {
 			return v.public(next)
 		}
+	default: // the rest takes credentials
 	}
 	user, credentials, ok := v.basicCredentials()
 	if !ok {

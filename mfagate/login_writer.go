@@ -3,6 +3,7 @@ package mfagate
 import (
 	"bufio"
 	"io"
+	"maps"
 	"mime"
 	"net"
 	"net/http"
@@ -131,9 +132,7 @@ func (w *sealingWriter) informational(status int) {
 	}
 	w.ResponseWriter.WriteHeader(status)
 	clear(w.own)
-	for name, values := range before {
-		w.own[name] = values
-	}
+	maps.Copy(w.own, before)
 }
 
 // flushHeader moves the app's header into that of the answer.
