@@ -79,6 +79,17 @@ var seen = map[string]measured{
 		right: held(302, "", "Location", "/", "Set-Cookie", "username-app-test=2; expires=Mon, 21 Dec 2099 18:00:00 GMT; HttpOnly; Path=/"),
 		wrong: held(401, "Invalid credentials"),
 	},
+	"transmission": {
+		page:  "/transmission/web/",
+		doors: []string{"/transmission/rpc", "/transmission/web/index.html", "/"},
+	},
+	"node-red": {
+		page: "/", submit: "/auth/token", body: "client_id=node-red-editor&grant_type=password&scope=&username=alice&password=pw", user: "alice",
+		files: []string{"/red/style.min.css?v=1", "/vendor/vendor.js?v=1", "/theme", "/auth/login", "/locales/editor?lng=en-US"},
+		doors: []string{"/flows", "/settings", "/hello", "/comms", "/red/../flows"},
+		right: held(200, `{"access_token":"bc","expires_in":3600,"token_type":"Bearer"}`),
+		wrong: held(403, `{"error":"invalid_grant"}`),
+	},
 }
 
 // mediaOf is the media type of a body.
@@ -128,6 +139,9 @@ func (app measured) check(t *testing.T, form *loginform.Form) {
 		if got := form.Classify(sends("GET", door, "")); got != loginform.Other && got != loginform.Refuse {
 			t.Errorf("%s is %d; want Other or Refuse", door, got)
 		}
+	}
+	if app.submit == "" {
+		return // it has no form
 	}
 	r := sends("POST", app.submit, app.body)
 	if got := form.Classify(r); got != loginform.Submit {

@@ -3,6 +3,8 @@ package legacygate_test
 import (
 	"net/http"
 	"net/url"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/mfagate/caddy-mfagate/tests/legacy"
@@ -15,8 +17,9 @@ type uses struct {
 	wrong   string          // what the app says of a wrong password
 	forms   []string        // paths by which a password may come to the app
 	change  func(p *person) // posts something, and looks for it
-	clear   []string        // the app's cookies that pass as they are
+	clear   []string        // globs of the app's cookies that pass as they are
 	account string          // the one account of an app without user names
+	domain  string          // that the app puts after its names
 	script  bool            // a script signs in, and nothing else is asked as by a browser
 
 	ownHost bool // the app wants its own address in Host, as it checks the port
@@ -49,6 +52,39 @@ var usesOf = map[string]uses{
 		wrong:  `"result": false`, forms: []string{"/json"}, script: true, account: "admin",
 		change: hideSidebar,
 	},
+	"jupyter": {
+		pages: []page{
+			{"/tree", "notebook_list"}, {"/api/contents", "secret.txt"}, {"/api/contents/secret.txt", legacy.Marker},
+		},
+		assets: []string{"/static/base/images/favicon.ico?v=1", "/static/style/style.min.css?v=1", "/custom/custom.css"},
+		wrong:  "Invalid credentials", forms: []string{"/login"}, account: "jupyter", clear: []string{"_xsrf"},
+		change: writeFile,
+	},
+	"roundcube": {
+		pages: []page{
+			{"/?_task=mail", "header-title username"}, {"/?_task=mail&_action=show&_uid=1&_mbox=INBOX", legacy.Marker},
+			{"/?_task=settings", "listbox"},
+		},
+		assets: []string{"/skins/elastic/styles/styles.min.css?s=1", "/program/js/app.min.js?s=1", "/plugins/jqueryui/js/jquery-ui.min.js?s=1"},
+		wrong:  "Login failed", forms: []string{"/"}, domain: "@example.test",
+		change: makeFolder,
+	},
+	"wordpress": {
+		pages: []page{
+			{"/wp-admin/profile.php", "alice@example.test"}, {"/wp-admin/", "Dashboard"}, {"/wp-admin/edit.php", "Private note"},
+		},
+		assets: []string{"/wp-includes/css/buttons.min.css?ver=6.1.9", "/wp-admin/css/login.min.css?ver=6.1.9", "/wp-admin/images/wordpress-logo.svg?ver=1"},
+		wrong:  "login_error", forms: []string{"/wp-login.php"}, clear: []string{"wordpress_test_cookie", "wp_lang", "wp-settings-*"},
+		change: writePost,
+	},
+	"redmine": {
+		pages: []page{
+			{"/my/account", "alice@example.test"}, {"/projects", legacy.Marker}, {"/my/page", "My page"},
+		},
+		assets: []string{"/stylesheets/application.css?1", "/javascripts/application.js?1", "/favicon.ico?1"},
+		wrong:  "Invalid user or password", forms: []string{"/login"},
+		change: changeAddress,
+	},
 }
 
 // accounts are the users who have a second factor in the end.
@@ -59,11 +95,16 @@ func (u *uses) accounts() []string {
 	if u.script {
 		return []string{"alice"}
 	}
-	return []string{"alice", "bob"}
+	return []string{"alice" + u.domain, "bob" + u.domain}
 }
 
-// who is whom the app takes the visitor for.
-func (u *uses) who(v *legacy.Visitor) string { return v.Who() }
+// passes tells whether a cookie goes to browsers as it is.
+func (u *uses) passes(name string) bool {
+	return slices.ContainsFunc(u.clear, func(glob string) bool {
+		ok, _ := path.Match(glob, name)
+		return ok
+	})
+}
 
 // posted wants an answer to say that a change was made.
 func (p *person) posted(a legacy.Answer, want string) {
@@ -116,4 +157,37 @@ func addCategory(p *person) {
 func hideSidebar(p *person) {
 	p.posted(p.app.PostJSON("/json", `{"method": "web.set_config", "params": [{"show_sidebar": false}], "id": 4}`), `"error": null`)
 	p.posted(p.app.PostJSON("/json", `{"method": "web.get_config", "params": [], "id": 5}`), `"show_sidebar": false`)
+}
+
+func writeFile(p *person) {
+	token := ""
+	for _, c := range p.Cookies() {
+		if c.Name == "_xsrf" {
+			token = c.Value
+		}
+	}
+	p.app.Header.Set("X-XSRFToken", token)
+	defer p.app.Header.Del("X-XSRFToken")
+	p.posted(p.app.PostJSON("/api/contents", `{"type": "file", "ext": ".txt"}`), "untitled.txt")
+	p.posted(p.app.Get("/api/contents"), "untitled.txt")
+}
+
+func makeFolder(p *person) {
+	form := p.hidden(p.app.Get("/?_task=settings&_action=edit-folder&_mbox=&_framed=1"), "_name")
+	p.posted(p.post("/", form, "_name", "Plans", "_parent", ""), "Plans")
+	p.posted(p.app.Get("/?_task=settings&_action=folders"), "Plans")
+}
+
+func writePost(p *person) {
+	nonce := p.app.Get("/wp-admin/admin-ajax.php?action=rest-nonce").Body
+	p.app.Header.Set("X-WP-Nonce", nonce)
+	defer p.app.Header.Del("X-WP-Nonce")
+	p.posted(p.app.PostJSON("/?rest_route=/wp/v2/posts", `{"title": "Plans for June", "content": "pwd=x", "status": "publish"}`), `"id":`)
+	p.posted(p.app.Get("/wp-admin/edit.php"), "Plans for June")
+}
+
+func changeAddress(p *person) {
+	form := p.hidden(p.app.Get("/my/account"), "user[mail]")
+	p.post("/my/account", form, "_method", "put", "user[firstname]", "Alicia", "user[lastname]", "Example", "user[mail]", "alice@example.test")
+	p.posted(p.app.Get("/my/account"), "Alicia")
 }

@@ -26,7 +26,7 @@ func otherWays(p *person) {
 		if a.Status == 429 {
 			w.Errorf("%s: refused because of too many attempts, which shows nothing", way.Name)
 		}
-		if thief.app.LetIn(a) || w.uses.who(thief.app) != "" {
+		if thief.app.LetIn(a) || thief.app.Who() != "" {
 			w.Errorf("%s: leads in without a second factor (status %d)\n%.300s", way.Name, a.Status, a.Body)
 		}
 		if asked(a) == gatetest.PathEnrol || thief.Navigate(w, w.uses.pages[0].path).URL.Path == gatetest.PathEnrol {
@@ -49,7 +49,7 @@ func (w *world) wantFormOnly(way legacy.Way, all []sent, password string, signed
 			w.Errorf("%s: the password reached the app by %s %s", way.Name, s.method, s.uri)
 		}
 		for _, c := range s.cookies {
-			if slices.Contains(signedIn, c.Value) && !slices.Contains(w.uses.clear, c.Name) {
+			if slices.Contains(signedIn, c.Value) && !w.uses.passes(c.Name) {
 				w.Errorf("%s: the password reached the app with %s of somebody's session", way.Name, c.Name)
 			}
 		}
@@ -93,6 +93,10 @@ func insideAnothers(alice *person) {
 		bob.recover()
 	}
 	a := bob.app.SignIn(alice.user.Name, alice.user.Password)
+	if asked(a) == "" { // where a token is in the form, that of his session does not fit any more
+		bob.wantWithheld(a)
+		a = bob.app.SignIn(alice.user.Name, alice.user.Password)
+	}
 	if to := asked(a); to != gatetest.PathChallenge {
 		w.Errorf("alice's password at the form leads to %q (%d); want the challenge for her factor", to, a.Status)
 	}
