@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -68,7 +69,7 @@ func changeMode(a administration, r *http.Request) (any, error) {
 	if err != nil || kind != "application/json" {
 		return nil, failed(http.StatusUnsupportedMediaType, errors.New("want Content-Type: application/json"))
 	}
-	b := modeBody{Actor: "cli"}
+	b := modeBody{}
 	d := json.NewDecoder(io.LimitReader(r.Body, 64<<10))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&b); err != nil {
@@ -77,7 +78,7 @@ func changeMode(a administration, r *http.Request) (any, error) {
 	if b.Required == nil {
 		return nil, failed(http.StatusBadRequest, errors.New("required: want true or false"))
 	}
-	if err := a.gate.Require(r.Context(), b.Actor, realm, *b.Required, b.Reason); err != nil {
+	if err := a.gate.Require(r.Context(), cmp.Or(b.Actor, "cli"), realm, *b.Required, b.Reason); err != nil {
 		return nil, err
 	}
 	return showMode(a, r)

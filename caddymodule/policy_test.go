@@ -40,7 +40,9 @@ func TestStoredModeOverReloads(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("and is written no more", http.StatusOK)
-	g.admin("POST", mode, `{"required": true}`)
+	if got := g.admin("POST", mode, `{"required": true, "actor": ""}`); !strings.Contains(got.body, `"actor":"cli"`) {
+		t.Errorf("POST by nobody = %s; want an actor", got.body)
+	}
 	want("required again", http.StatusUnauthorized)
 }
 

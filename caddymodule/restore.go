@@ -61,6 +61,7 @@ func (v *vault) restore(ctx context.Context, body io.Reader) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	_ = os.Remove(file.Name()) // at once, where that is possible: nothing stays if the server is killed
 	defer os.Remove(file.Name())
 	defer file.Close()
 	if err := receive(body, file); err != nil { // nobody waits for who sends slowly

@@ -13,8 +13,8 @@ import (
 
 // passing are the kinds of records that no backup holds. What has ended since would
 // come back to life with them: a session that was signed out, a ticket that was used, a
-// request for a reset that the owner refused.
-var passing = []string{kindSession, kindSeen, kindStep, kindTicket, kindRequest}
+// request for a reset that the owner refused, a code that was mailed and used.
+var passing = []string{kindSession, kindSeen, kindStep, kindTicket, kindRequest, kindLineage, kindAwaited}
 
 // RestoreMark is the key of a record that a store holds while it is filled from a
 // backup. [OpenRecords] refuses such a store: where half of the users are missing, a
@@ -27,11 +27,14 @@ var ErrHalfRestored = errors.New("mfagate: a restore into this store was broken 
 // Restored tells whether a record belongs into a backup, and may come back from one.
 func Restored(key string) bool {
 	kind, _, _ := strings.Cut(key, "/")
-	return key != RestoreMark && !slices.Contains(passing, kind)
+	return key != RestoreMark && key != cookieKeysKey && !slices.Contains(passing, kind)
 }
 
-// Fresh tells whether a record can be in a store that nobody has used yet.
-func Fresh(key string) bool { return key == metaFormat || !Restored(key) && key != RestoreMark }
+// Fresh tells whether a record can be in a store that nobody has used yet: strangers
+// may have knocked.
+func Fresh(key string) bool {
+	return key == metaFormat || !Restored(key) && key != RestoreMark || strings.HasPrefix(key, kindAsk+"/")
+}
 
 var metaFormat = key(kindMeta, "format")
 

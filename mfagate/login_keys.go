@@ -20,6 +20,11 @@ const (
 	cookieKeyFresh = time.Hour // after which the record is looked at again
 )
 
+// cookieKeysKey is the key of their record. No backup holds it: with the keys the
+// visitors of login pages would come back to life, and without the records of who has
+// tried to sign in since they would be taken for anonymous.
+var cookieKeysKey = key(kindMeta, "cookie_keys")
+
 // cookieKeys are the master keys of all apps, newest first. They are a record
 // like any other, sealed at rest, so all nodes have the same.
 type cookieKeys struct {
@@ -68,12 +73,11 @@ func (r *Records) cookieKeys(ctx context.Context) (*cookieKeys, error) {
 	keys := new(cookieKeys)
 	_, err := r.commit(ctx, func(t *txn) error {
 		*keys = cookieKeys{}
-		k := key(kindMeta, "cookie_keys")
-		if err := t.getRecord(k, keys); err != nil && !errors.Is(err, storage.ErrNotFound) {
+		if err := t.getRecord(cookieKeysKey, keys); err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return err
 		}
 		if keys.renew(t.now) {
-			t.put(k, encode(keys), time.Time{})
+			t.put(cookieKeysKey, encode(keys), time.Time{})
 		}
 		return nil
 	})
