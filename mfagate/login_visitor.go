@@ -51,8 +51,17 @@ func (v *visit) harmless() error {
 			return err
 		}
 	}
-	if upgrade(v.r) {
+	return v.noPage()
+}
+
+// noPage refuses what no page of a visitor's asks for: connections that stay, service workers,
+// which could answer in the place of all pages of the site, and credentials.
+func (v *visit) noPage() error {
+	switch {
+	case upgrade(v.r):
 		return errSignIn
+	case v.r.Header.Get("Service-Worker") != "":
+		return errForbidden
 	}
 	return v.guard()
 }
@@ -182,10 +191,7 @@ func (v *visit) freshVisit(kind loginform.Kind, l lineage, next Next) error {
 // public lets anybody have what the operator lists as such: without cookies,
 // without credentials, and without what the app would set.
 func (v *visit) public(next Next) error {
-	if upgrade(v.r) {
-		return v.refused(errSignIn)
-	}
-	if err := v.guard(); err != nil {
+	if err := v.noPage(); err != nil {
 		return v.refused(err)
 	}
 	encodings, ranges := v.r.Header["Accept-Encoding"], v.r.Header["Range"]

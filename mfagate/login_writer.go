@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
@@ -97,6 +98,7 @@ func (w *sealingWriter) finish(err error) error {
 	if err == nil && w.done && !w.broken && w.script != "" {
 		_, _ = io.WriteString(w.ResponseWriter, scriptTag(w.script)) // the person may have left
 	}
+	delete(w.own, http.TrailerPrefix+"Set-Cookie")
 	return err
 }
 
@@ -149,13 +151,27 @@ func (w *sealingWriter) flushHeader() error {
 		}
 	}
 	for name, values := range w.header {
-		if name == "Set-Cookie" {
+		switch name {
+		case "Set-Cookie":
 			values = append(w.own[name], values...)
+		case "Trailer":
+			values = withoutCookies(values)
 		}
 		w.own[name] = values
 	}
 	w.header = w.own // trailers go where they belong
 	return nil
+}
+
+// withoutCookies takes Set-Cookie out of the names of announced trailers: there nobody would
+// seal them.
+func withoutCookies(announced []string) (kept []string) {
+	for name := range strings.SplitSeq(strings.Join(announced, ","), ",") {
+		if name = strings.TrimSpace(name); name != "" && !strings.EqualFold(name, "Set-Cookie") {
+			kept = append(kept, name)
+		}
+	}
+	return kept
 }
 
 func (w *sealingWriter) Write(p []byte) (int, error) {

@@ -129,7 +129,7 @@ func (j *Jar) one(name string, values func(string) []string) (value string, foun
 func (j *Jar) open(name, raw string, values func(string) []string) (string, bool) {
 	switch base, seal := strings.CutSuffix(name, boundSuffix); {
 	case matchesAny(j.Pass, name):
-		return raw, true
+		return raw, octets(raw)
 	case seal && matchesAny(j.Bound, base):
 		return "", false // ours, and none of the app's
 	case matchesAny(j.Bound, name):
@@ -209,6 +209,19 @@ func token(s string) bool {
 func plain(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c == ';' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// octets tells whether s is a value as RFC 6265 section 4.1.1 has it, perhaps in quotes.
+// In any other some readers see several cookies: they split at commas or blanks, or go on
+// to the next quote.
+func octets(s string) bool {
+	s = unquote(s)
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c >= 0x7f || c == '"' || c == ',' || c == ';' || c == '\\' {
 			return false
 		}
 	}

@@ -51,7 +51,7 @@ func TestO10FailureTakenForSuccess(t *testing.T) {
 			fmt.Fprint(w, `{"ok": true}`)
 		},
 	}
-	for name, o := range variants {
+	for name, o := range oddVariants() {
 		for what, answer := range odd {
 			t.Run(name+"/"+what, func(t *testing.T) {
 				o := o
@@ -101,7 +101,7 @@ func TestO11SuccessTakenForFailure(t *testing.T) {
 			fmt.Fprint(w, "<h1>Welcome</h1> Wrong user name or password.")
 		},
 	}
-	for name, o := range variants {
+	for name, o := range oddVariants() {
 		for what, answer := range odd {
 			t.Run(name+"/"+what, func(t *testing.T) {
 				o := o
@@ -117,8 +117,7 @@ func TestO11SuccessTakenForFailure(t *testing.T) {
 					on = true
 					c := w.verified("eve")
 					c.signIn("vic")
-					c.look()
-					c.get("/login").submit("vic", "wrong")
+					c.submit("vic", "wrong") // with the cookies that are vic's at the app by now
 					c.look()
 					c.signIn("eve")
 					c.prove("eve")

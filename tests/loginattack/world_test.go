@@ -29,6 +29,7 @@ type world struct {
 	records *mfagate.Records
 	front   http.Handler
 	config  loginform.Config
+	site    string
 	phones  map[string]*phone // by user
 
 	mu     sync.Mutex
@@ -92,7 +93,7 @@ func (w *world) start(app http.Handler) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	block, err := gate.Block(mfagate.BlockConfig{Login: &mfagate.Login{Form: form}})
+	block, err := gate.Block(mfagate.BlockConfig{Site: mfagate.Site{Name: w.site}, Login: &mfagate.Login{Form: form}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -104,6 +105,20 @@ func (w *world) restart() {
 	w.t.Helper()
 	w.records.Close()
 	w.start(w.app)
+}
+
+// through makes the app one that cannot be reached unless up says so: a proxy answers
+// for it.
+func (w *world) through(up func() bool) {
+	w.t.Helper()
+	w.records.Close()
+	w.start(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if up() {
+			w.app.ServeHTTP(rw, r)
+			return
+		}
+		http.Error(rw, "the app cannot be reached", http.StatusBadGateway)
+	}))
 }
 
 func (w *world) noteEvent(_ context.Context, e mfagate.Event) {
