@@ -26,14 +26,43 @@ func (v *visit) getReport() error {
 		return err
 	}
 	p := pages.AdminReport{Later: q.after != "", Summary: shownSummary(v.gate.summary(v.r.Context(), v.realm))}
+	mode := v.mode(v.r.Context())
 	for _, u := range found.users {
-		p.Users = append(p.Users, v.gate.entry(u))
+		e := v.gate.entry(u)
+		e.Standing = v.standing(u, mode)
+		p.Users = append(p.Users, e)
 	}
 	if found.next != "" {
 		p.Next = page("admin/report", "", "after", found.next)
 	}
 	v.render(http.StatusOK, v.frame(), p)
 	return nil
+}
+
+// standing says what a user who is not enrolled meets on this site: as leaveOf will
+// decide, but for groups, which only the user's own requests tell.
+func (v *visit) standing(u UserStatus, mode Mode) pages.Text {
+	grace := v.site.Grace
+	switch {
+	case u.Enrolled:
+		return pages.Text{}
+	case mode == Observe:
+		return pages.Text{Key: "report.observed"}
+	case u.TicketNeeded:
+		return pages.Text{Key: "report.ticket"}
+	case len(v.site.Exempt) > 0 && !u.LastExempt.IsZero():
+		return pages.Text{Key: "report.exempt", Args: []any{u.LastExempt}}
+	case mode == Optional:
+		return pages.Text{Key: "report.optional"}
+	case grace.For >= day && u.FirstSeen.IsZero():
+		return pages.Text{Key: "report.grace_days", Args: []any{int(grace.For / day)}}
+	case grace.For > 0 && u.FirstSeen.IsZero():
+		return pages.Text{Key: "report.grace_hours", Args: []any{grace.For}}
+	}
+	if end := grace.end(u.FirstSeen, v.now); v.now.Before(end) {
+		return pages.Text{Key: "report.grace", Args: []any{end}}
+	}
+	return pages.Text{Key: "report.stopped"}
 }
 
 func shownSummary(s summary) pages.AdminSummary {

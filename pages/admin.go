@@ -29,6 +29,7 @@ type AdminEntry struct {
 	Factors, CodesLeft     int
 	LastProof, LockedUntil time.Time
 	Kinds                  []string // names of the factors
+	Standing               Text     // in a report: what whoever is not enrolled meets on this site
 }
 
 // AdminReport counts the users of a realm and lists them. GET /.mfa/admin/report; a

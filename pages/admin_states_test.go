@@ -35,6 +35,15 @@ func adminStates() []state {
 	order := func(action string) AdminOrder { return AdminOrder{AdminAccount: alice, Action: action, Seen: "seen"} }
 	report := AdminReport{Users: users.Users, Next: "/.mfa/admin/report?after=erika", Summary: AdminSummary{
 		Counted: made, Users: 4, Enrolled: 3, NotEnrolled: 1, NeverSeen: 1, Locked: 1, Factors: []FactorCount{{"totp", 3}}}}
+	standing := func(name, key string, args ...any) AdminEntry {
+		return AdminEntry{Name: name, Standing: Text{key, args}}
+	}
+	stopped := AdminReport{Users: []AdminEntry{
+		{Name: "alice", Enrolled: true, Factors: 2, Kinds: []string{"totp"}, CodesLeft: 9, LastProof: made},
+		standing("bob", "report.stopped"), standing("carol", "report.observed"), standing("dave", "report.optional"),
+		standing("erika", "report.ticket"), standing("frank", "report.grace", made.Add(72*time.Hour)),
+		standing("grace", "report.grace_days", 14), standing("heidi", "report.grace_hours", 8*time.Hour), standing("hall-screen", "report.exempt", made),
+	}}
 	optional := user
 	optional.Actions = []string{"sign_out", "reset", "disable"}
 	again := order("reset")
@@ -57,6 +66,7 @@ func adminStates() []state {
 		{"admin-user-fresh", f, fresh},
 		{"admin-report", f, report},
 		{"admin-report-counting", f, AdminReport{Users: users.Users[:2], Later: true}},
+		{"admin-report-standing", f, stopped},
 		{"admin-report-nobody", f, AdminReport{Summary: AdminSummary{Counted: made}}},
 		{"admin-user-optional", f, optional},
 		{"admin-order-disable", f, order("disable")},
