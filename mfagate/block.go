@@ -193,17 +193,19 @@ func (v *visit) decide() (Decision, error) {
 		d.Verdict, d.Factor, d.Proved = Pass, FactorTrusted, at
 		return d, nil
 	}
-	a, err := v.account()
+	mode := v.mode(v.r.Context())
+	if mode == Observe { // whatever the user has
+		v.observe()
+		d.Verdict = Pass
+		return d, nil
+	}
+	a, err := v.leaving()
 	if err != nil {
 		return d, err
 	}
 	enrolled := a.enrolled(v.gate.recoveryName())
-	mode := v.mode(v.r.Context())
 	v.leave = v.leaveOf(a, mode, v.now)
 	switch {
-	case mode == Observe:
-		v.observe()
-		d.Verdict = Pass
 	case v.leave.kind != noLeave:
 		if err := v.sight(a); err != nil {
 			return d, err

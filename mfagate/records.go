@@ -25,6 +25,8 @@ type Records struct {
 	loose sync.Map // of *loose
 	modes modeCache
 
+	leaving leaveCache
+
 	summaries summaries
 	exports   atomic.Int32 // of reports, under way
 
@@ -147,6 +149,7 @@ func (r *Records) apply(t *txn) error {
 	}
 	for _, c := range changes {
 		r.modes.drop(c.Key)
+		r.leaving.drop(c.Key)
 		hash, ok := strings.CutPrefix(c.Key, kindSession+"/")
 		if !ok {
 			continue

@@ -69,6 +69,7 @@ func (r *Records) prune(context.Context) {
 	r.programs.prune(now)
 	r.requests.prune(now)
 	r.sights.prune(now)
+	r.leaving.prune(now)
 	over := r.cache.all(func(l *live) bool {
 		rec := l.record.Load()
 		if rec == nil {
