@@ -160,7 +160,7 @@ type Limits struct {
 type Credential struct {
 	ID      string    `json:"id"`     // random, made by the gate
 	Factor  string    `json:"factor"` // the Name of the factor that made it
-	Label   string    `json:"label"`  // what the user calls it; at most 64 bytes
+	Label   string    `json:"label"`  // what the user calls it, perhaps nothing; at most 64 bytes
 	Data    []byte    `json:"data"`   // of the factor's own making; sealed at rest
 	Created time.Time `json:"created"`
 	Used    time.Time `json:"used,omitzero"`

@@ -153,6 +153,7 @@ func (v *visit) postEnrol() error {
 		v.redirect(page("enroll/"+f.Name(), v.back()))
 		return nil
 	}
+	further := v.sess != nil && !v.sess.Proved.IsZero()
 	out, err := v.finishEnrol(f, "", v.r.PostForm, true)
 	locked, tooOften := errors.AsType[*LockedError](err)
 	switch {
@@ -165,7 +166,9 @@ func (v *visit) postEnrol() error {
 	case err != nil:
 		return v.enrolFault(err)
 	case out.Replaced:
-		v.redirect(v.home("replaced"))
+		v.redirect(v.settled("replaced"))
+	case out.Codes == nil && further:
+		v.redirect(v.settled("enrolled"))
 	case out.Codes == nil:
 		v.redirect(v.home("enrolled"))
 	default:
@@ -262,4 +265,14 @@ func (v *visit) home(notice string) string {
 		return back
 	}
 	return page("", "", "notice", notice)
+}
+
+// settled is where somebody goes who changed what was set up already: the security
+// page, from where the way leads on to the page first wanted.
+func (v *visit) settled(notice string) string {
+	back := v.back()
+	if back == Prefix {
+		back = ""
+	}
+	return page("", back, "notice", notice)
 }

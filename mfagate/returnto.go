@@ -37,7 +37,7 @@ func localPath(path string) string {
 
 // returnable tells whether one of the gate's own pages may be gone back to.
 func returnable(path string) bool {
-	return path == Prefix || path == Prefix+"enroll" || path == Prefix+"disable" || strings.HasPrefix(path, adminPrefix)
+	return path == Prefix || path == Prefix+"enroll" || path == Prefix+"disable" || path == addressPath || strings.HasPrefix(path, adminPrefix)
 }
 
 // wanted is the path to go to after the pages: that of a stopped navigation, or

@@ -37,18 +37,15 @@ func parse(answer url.Values) (string, error) {
 	return code, nil
 }
 
-const (
-	maxLabel     = 64 // bytes
-	defaultLabel = "Authenticator app"
-)
+const maxLabel = 64 // bytes
 
+// label is the name that the person gave. Without one the pages call it by the
+// factor's name, each in its language.
 func label(answer url.Values) string {
 	if given := answer["label"]; len(given) == 1 {
-		if l := printable(given[0], maxLabel); l != "" {
-			return l
-		}
+		return printable(given[0], maxLabel)
 	}
-	return defaultLabel
+	return ""
 }
 
 // printable returns s on one line, without control characters and such as turn

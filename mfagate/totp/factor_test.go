@@ -139,8 +139,8 @@ func TestSlidingClock(t *testing.T) {
 
 func TestLabel(t *testing.T) {
 	for given, want := range map[string]string{
-		"":                            "Authenticator app",
-		" \n\t ":                      "Authenticator app",
+		"":                            "",
+		" \n\t ":                      "",
 		"  Bob's phone\r\n":           "Bob's phone",
 		"a\x00b\x1b[31m\u202ec":       "ab[31mc",
 		"\xff\xfeok":                  "ok",

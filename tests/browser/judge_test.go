@@ -24,6 +24,9 @@ func (b *tab) judge(state string) {
 		}
 	}
 	b.Run("axe "+state, b.runAxe)
+	if !b.look.phone && !b.look.dark && !b.look.noScript { // it is the same page
+		b.tabThrough(state)
+	}
 }
 
 // A violation is a rule of axe-core that the page breaks.

@@ -73,3 +73,29 @@ func (b *tab) scan(selector string) *phone {
 	}
 	return &phone{secret: q.Get("secret")}
 }
+
+// enrolled lets a user enrol elsewhere, and returns the phone.
+func enrolled(t *testing.T, s *gatetest.Server, user string) *phone {
+	t.Helper()
+	p := s.Person(user)
+	p.Enrol(t, "/")
+	return &phone{secret: p.Phone.Secret, last: time.Now().Truncate(30 * time.Second).Add(-30 * time.Second)}
+}
+
+// signInTo proves the phone, after which a page of the gate's comes first.
+func (b *tab) signInTo(p *phone, path string) {
+	b.Helper()
+	b.visit(want)
+	b.wantAt(gatetest.PathChallenge)
+	b.fill("#code", p.code(b.T))
+	b.press("form:has(#code) button.primary")
+	b.wantAt(path)
+}
+
+// saveCodes takes the box that the codes are saved.
+func (b *tab) saveCodes() {
+	b.Helper()
+	b.wantAt(gatetest.PathCodes)
+	b.click("input[name=saved]")
+	b.press("form:has(input[name=saved]) button.primary")
+}

@@ -193,6 +193,20 @@ func (b *tab) fill(selector, text string) {
 	}
 }
 
+// retype replaces what is in a field.
+func (b *tab) retype(selector, text string) {
+	b.Helper()
+	eval[bool](b, fmt.Sprintf("document.querySelector(%q).value = ''; true", selector))
+	b.fill(selector, text)
+}
+
+func (b *tab) wantStatus(got, want int64) {
+	b.Helper()
+	if got != want {
+		b.Errorf("at %s: got %d; want %d; the page says:\n%s", b.at(), got, want, b.text("main"))
+	}
+}
+
 // at returns path and query of the page.
 func (b *tab) at() string {
 	b.Helper()
