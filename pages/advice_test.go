@@ -29,7 +29,7 @@ func TestAdvice(t *testing.T) {
 		{"S35", "enrol-totp-wrong", []string{"error.code_wrong_enrol"}},
 		{"S90", "challenge", []string{"challenge.lost", "recovery.enter_help", "recovery.enter_submit"}},
 		{"S41, S91", "challenge-recovery", []string{"recovery.enter_none", "help.open"}},
-		{"S41, S77, S91", "help", []string{"help.codes", "help.ask", "help.case_submit"}},
+		{"S41, S77, S91", "help", []string{"help.codes", "help.ask_below", "help.case_submit"}},
 		{"S41", "help-case", []string{"help.case"}},
 		{"S91, S92", "help-offer", []string{"request.offer_told", "request.submit"}},
 		{"S20, S22", "security-optional", []string{"disable.open", "recovery.new_submit", "recovery.view"}},

@@ -121,5 +121,8 @@ func (b *tab) unsent(p *post) {
 	if b.text("[role=alert]") == "" {
 		b.Error("the page does not say that the code could not be sent")
 	}
+	if strings.Contains(b.text("main > p"), "••") {
+		b.Errorf("the page says that a code was sent:\n%s", b.text("main"))
+	}
 	b.judge("unsent")
 }
