@@ -13,7 +13,7 @@ type stop struct {
 
 const (
 	// The page as it is before anything on it has the focus.
-	startOver = `document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute("tabindex"); true`
+	startOver = `window.stood = document.activeElement; document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute("tabindex"); true`
 
 	// All that a person with a mouse could use, in the order of the document. A
 	// group of radio buttons would be one stop, but there is none.
@@ -41,6 +41,7 @@ func (b *tab) tabThrough(state string) {
 		b.Errorf("%s: the keyboard jumps back: %s", state, j)
 	}
 	eval[bool](b, startOver)
+	defer func() { eval[bool](b, `window.stood.focus(); true`) }()
 	for _, w := range want {
 		b.do(chromedp.KeyEvent(kb.Tab))
 		switch got := eval[stop](b, focused); {
