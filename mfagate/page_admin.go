@@ -40,6 +40,24 @@ func (v *visit) getAdmin() error {
 	return nil
 }
 
+// looksFor is how long after their last proof somebody may look at other people's
+// accounts: an open browser at the help desk shows them to whoever walks by. Each
+// change takes a fresh proof of its own.
+const looksFor = time.Hour
+
+// looking tells whether the visit's user may see other people's accounts now. If
+// not, it leads to the proof.
+func (v *visit) looking() (bool, error) {
+	if ok, err := v.verified(v.here()); !ok {
+		return false, err
+	}
+	if v.now.Sub(v.sess.Proved) <= looksFor {
+		return true, nil
+	}
+	v.redirect(page("challenge", v.here(), "purpose", purposeSettings))
+	return false, nil
+}
+
 // here is the page that the visit asks for, as a way back to it.
 func (v *visit) here() string {
 	if back := localPath(v.client.Sent.RequestURI()); back != "" {
@@ -50,7 +68,7 @@ func (v *visit) here() string {
 
 // getUsers lists users.
 func (v *visit) getUsers() error {
-	if ok, err := v.verified(v.here()); !ok {
+	if ok, err := v.looking(); !ok {
 		return err
 	}
 	q := search{realm: v.realm, filter: filter(v.query("show")), after: v.query("after")}
@@ -125,7 +143,7 @@ const shownHistory = 20
 
 // getUser shows one user.
 func (v *visit) getUser() error {
-	if ok, err := v.verified(v.here()); !ok {
+	if ok, err := v.looking(); !ok {
 		return err
 	}
 	s, err := v.target(v.query("user"))

@@ -28,7 +28,7 @@ func (v *visit) countRequests(p *pages.AdminUsers) error {
 
 // getRequests lists the open requests of the realm, or shows the one of a user.
 func (v *visit) getRequests() error {
-	if ok, err := v.verified(v.here()); !ok {
+	if ok, err := v.looking(); !ok {
 		return err
 	}
 	if name := v.query("user"); name != "" {

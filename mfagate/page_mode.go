@@ -16,7 +16,7 @@ import (
 
 // getRealm shows whether a factor is required, and who said so.
 func (v *visit) getRealm() error {
-	if ok, err := v.verified(v.here()); !ok {
+	if ok, err := v.looking(); !ok {
 		return err
 	}
 	p := v.shownMode()
@@ -98,7 +98,7 @@ func (v *visit) getMode() error {
 	if err != nil {
 		return err
 	}
-	if ok, err := v.verified(v.here()); !ok {
+	if ok, err := v.looking(); !ok {
 		return err
 	}
 	if !v.sess.mayOrder(v.now) {

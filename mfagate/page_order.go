@@ -49,7 +49,7 @@ func (v *visit) getOrder() error {
 	if err != nil {
 		return err
 	}
-	if ok, err := v.verified(v.here()); !ok {
+	if ok, err := v.looking(); !ok {
 		return err
 	}
 	if !v.sess.mayOrder(v.now) {

@@ -14,7 +14,7 @@ import (
 
 // getReport counts the users of the realm, and lists them.
 func (v *visit) getReport() error {
-	if ok, err := v.verified(v.here()); !ok {
+	if ok, err := v.looking(); !ok {
 		return err
 	}
 	q := search{realm: v.realm, after: v.query("after")}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/mfagate/caddy-mfagate/mfagate"
 )
@@ -97,4 +98,22 @@ func TestRosterIsValidated(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestAdministratorLooksOnlyAfterAProofWithinTheHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil, func(c *mfagate.BlockConfig) { c.Site.Admins, c.Site.Idle = []string{"dora"}, time.Hour })
+		p := w.person("dora").enrolByTicket()
+		p.get("/.mfa/admin/").want(200)
+		for range 3 {
+			time.Sleep(25 * time.Minute)
+			p.get("/app").want(200)
+		}
+		for _, path := range []string{"/.mfa/admin/", "/.mfa/admin/user?name=dora", "/.mfa/admin/report", "/.mfa/admin/settings"} {
+			p.get(path).want(303, "/.mfa/challenge")
+		}
+		p.follow().want(200)
+		p.post("/.mfa/challenge", "method", "totp", "code", p.code(0), "purpose", "settings", "return", "/.mfa/admin/").want(303, "/.mfa/admin/")
+		p.follow().want(200)
+	})
 }
