@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -105,7 +106,7 @@ func (v *visit) sessionBoxes() ([]*loginform.Box, error) {
 // recheck asks the app whose session it is, if it was not asked of late. Somebody
 // else's ends the gate's session; that the app knows nobody any more is errSignIn.
 func (v *visit) recheck(kind loginform.Kind, cookies loginform.Cookies, next Next) error {
-	if !v.login.probes() {
+	if !v.login.probes() || v.anonymous(kind, cookies) {
 		return nil
 	}
 	c := &v.live.checked
@@ -143,6 +144,16 @@ func (v *visit) recheck(kind loginform.Kind, cookies loginform.Cookies, next Nex
 		return end
 	}
 	return err
+}
+
+// anonymous tells whether a request is nobody's to the app, so that there is nobody to
+// ask for: scripts send tokens with their own requests only, and some cookies stay behind
+// when a link is followed. On the login page no cookie means that nobody is signed in.
+func (v *visit) anonymous(kind loginform.Kind, cookies loginform.Cookies) bool {
+	if v.login.Form.Config().Bearer == nil && kind == loginform.Page {
+		return false
+	}
+	return v.vouching == "" && !slices.ContainsFunc(cookies, func(c loginform.Cookie) bool { return !v.login.Form.Passes(c.Name) })
 }
 
 // endBinding ends the session, whose cookies nothing opens any more.

@@ -240,6 +240,9 @@ func matchesAny(globs []string, name string) bool {
 // Rotates tells whether the app changes a cookie by itself.
 func (f *Form) Rotates(name string) bool { return matchesAny(f.config.RotatingCookies, name) }
 
+// Passes tells whether a cookie goes to browsers as it is, since it proves nothing.
+func (f *Form) Passes(name string) bool { return matchesAny(f.config.PassCookies, name) }
+
 // ReadSetCookies returns the cookies that an answer sets or deletes, in order.
 // Those whose name is no token are left out: they reach no browser either.
 func ReadSetCookies(h http.Header, now time.Time) Cookies {

@@ -99,10 +99,11 @@ func (b *tab) setUp() {
 		language = "en"
 	}
 	b.check(call(b, network.Enable, network.EnableParams{}))
-	b.check(call(b, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{
-		"Authorization":   "Basic " + base64.StdEncoding.EncodeToString([]byte(b.user+":"+gatetest.Password)),
-		"Accept-Language": language,
-	}}))
+	headers := network.Headers{"Accept-Language": language}
+	if b.user != "" {
+		headers["Authorization"] = "Basic " + base64.StdEncoding.EncodeToString([]byte(b.user+":"+gatetest.Password))
+	}
+	b.check(call(b, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: headers}))
 	b.check(call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: b.look.noScript}))
 	screen := emulation.SetDeviceMetricsOverrideParams{Width: 1100, Height: 900, DeviceScaleFactor: 1}
 	if b.look.phone {

@@ -195,6 +195,12 @@ func (p *person) signIn(want string) {
 	w := p.w
 	w.Helper()
 	a := p.app.SignIn(p.user.Name, p.user.Password)
+	if w.uses.basic { // a browser sends it to all pages, those of the gate too
+		p.Name, p.Password = p.user.Name, p.user.Password
+	}
+	if token, ok := strings.CutPrefix(p.app.Header.Get("Authorization"), "Bearer "); ok && w.wire.sets(token) != "" {
+		w.Error("the app's token reaches the browser in clear")
+	}
 	if to := asked(a); to != want {
 		w.Fatalf("the right password leads to %q (status %d); want %s:\n%.600s", to, a.Status, want, a.Body)
 	}

@@ -22,6 +22,7 @@ type uses struct {
 	domain  string          // that the app puts after its names
 	script  bool            // a script signs in, and nothing else is asked as by a browser
 
+	basic   bool // the app asks for HTTP Basic credentials
 	ownHost bool // the app wants its own address in Host, as it checks the port
 }
 
@@ -85,14 +86,27 @@ var usesOf = map[string]uses{
 		wrong:  "Invalid user or password", forms: []string{"/login"},
 		change: changeAddress,
 	},
+	"transmission": {
+		pages: []page{
+			{"/transmission/web/", "Transmission Web"}, {"/transmission/web/", "Transmission Web"}, {"/transmission/web/index.html", "Transmission Web"},
+		},
+		account: "alice", basic: true,
+		change: limitSpeed,
+	},
+	"node-red": {
+		pages:  []page{{"/", ""}, {"/", ""}, {"/flows", legacy.Marker}, {"/settings", `"username":"alice"`}},
+		assets: []string{"/red/style.min.css", "/vendor/vendor.js", "/theme", "/auth/login"},
+		wrong:  "invalid_grant", forms: []string{"/auth/token"}, script: true,
+		change: deployFlow,
+	},
 }
 
 // accounts are the users who have a second factor in the end.
-func (u *uses) accounts() []string {
+func (u *uses) accounts(users int) []string {
 	if u.account != "" {
 		return []string{u.account}
 	}
-	if u.script {
+	if users == 1 {
 		return []string{"alice"}
 	}
 	return []string{"alice" + u.domain, "bob" + u.domain}
@@ -190,4 +204,15 @@ func changeAddress(p *person) {
 	form := p.hidden(p.app.Get("/my/account"), "user[mail]")
 	p.post("/my/account", form, "_method", "put", "user[firstname]", "Alicia", "user[lastname]", "Example", "user[mail]", "alice@example.test")
 	p.posted(p.app.Get("/my/account"), "Alicia")
+}
+
+func limitSpeed(p *person) {
+	p.posted(p.app.PostJSON("/transmission/rpc", `{"method": "session-set", "arguments": {"speed-limit-up": 77}}`), "success")
+	p.posted(p.app.PostJSON("/transmission/rpc", `{"method": "session-get"}`), `"speed-limit-up":77`)
+}
+
+func deployFlow(p *person) {
+	flows := strings.TrimSuffix(strings.TrimSpace(p.app.Get("/flows").Body), "]")
+	p.app.Do(http.MethodPost, "/flows", "application/json", flows+`,{"id": "t2", "type": "tab", "label": "Plans for June"}]`)
+	p.posted(p.app.Get("/flows"), "Plans for June")
 }

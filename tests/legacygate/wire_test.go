@@ -22,7 +22,7 @@ type wire struct {
 
 	mu   sync.Mutex
 	sent []sent
-	set  map[string]string // cookies of the app: name by value
+	set  map[string]string // cookies and tokens of the app: name by value
 }
 
 // sent is a request as it goes to the app.
@@ -77,8 +77,17 @@ func (w *wire) asked(r *http.Request) {
 }
 
 func (w *wire) answered(r *http.Response) error {
+	token := ""
+	if r.Request.URL.Path == "/auth/token" {
+		body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<16))
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		token = legacy.Answer{Body: string(body)}.Find(`"access_token":"([^"]*)"`)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if token != "" {
+		w.set[token] = "access_token"
+	}
 	for _, c := range r.Cookies() {
 		if len(c.Value) >= 8 {
 			w.set[c.Value] = c.Name
