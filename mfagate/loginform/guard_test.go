@@ -204,7 +204,7 @@ func live() int64 {
 
 func TestAPasswordAloneWhereThereAreNoNames(t *testing.T) {
 	c := plainForm()
-	c.User, c.Password = Field{}, Field{Form: "password"}
+	c.User, c.UserConst, c.Password = Field{}, "jupyter", Field{Form: "password"}
 	f := compile(t, c)
 	if err := f.Guard(request(t, "POST /x", mediaForm, "password=pw")); !errors.Is(err, ErrElsewhere) {
 		t.Errorf("got %v; want ErrElsewhere", err)
