@@ -63,6 +63,7 @@ func addCommands(cmd *cobra.Command) {
 		auditCommand(),
 		reportCommand(),
 		requireCommand(),
+		suggestCommand(),
 	)
 }
 

@@ -111,6 +111,7 @@ func (h *Handler) loadSource(ctx caddy.Context) error {
 	switch m := mod.(type) {
 	case LoginProvider:
 		h.login = m.Login()
+		h.login.Learner = h.app.learner(h.Site)
 	case mfagate.Source:
 		h.source = m
 	default:
@@ -140,6 +141,9 @@ func (h *Handler) Validate() error {
 		return err
 	}
 	if err := h.checkTrust(); err != nil {
+		return err
+	}
+	if err := h.checkLogin(); err != nil {
 		return err
 	}
 	config, err := h.config()

@@ -5,15 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
-	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/mfagate/caddy-mfagate/mfagate"
 	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
@@ -40,6 +38,10 @@ func (LoginFormSource) CaddyModule() caddy.ModuleInfo {
 
 // Provision sets up s.
 func (s *LoginFormSource) Provision(caddy.Context) (err error) {
+	if reflect.ValueOf(s.Config).IsZero() {
+		s.form = loginform.NewUnknown()
+		return nil
+	}
 	s.form, err = loginform.Compile(s.Config)
 	return err
 }
@@ -53,17 +55,6 @@ func (s *LoginFormSource) Login() *mfagate.Login {
 // own login form, in place of a source that tells the user of each request.
 type LoginProvider interface {
 	Login() *mfagate.Login
-}
-
-// subrequest makes a request of the gate's own that goes the way of r, with a
-// replacer and vars of its own.
-func subrequest(r *http.Request, method string, target *url.URL) *http.Request {
-	own := r.Clone(r.Context())
-	own.Method, own.URL, own.RequestURI, own.Body = method, target, target.RequestURI(), http.NoBody
-	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	own = caddyhttp.PrepareRequest(own, caddy.NewReplacer(), nil, server)
-	copyVars(own, r)
-	return own
 }
 
 // recipeFiles hold what is known of the login forms of well-known apps, one file
@@ -117,7 +108,8 @@ func recipes() []string {
 //	    rewrite_location
 //	}
 //
-// What a block says stands in place of what the recipe says, option by option.
+// Without a recipe and a block it stands for a form of which nothing is known yet, which will do
+// with "mode observe" only. What a block says stands in place of what the recipe says, option by option.
 func (s *LoginFormSource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume module name
 	c := new(loginform.Config)
@@ -130,6 +122,9 @@ func (s *LoginFormSource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	if err := loginOptions(c).parse(d, guests{}); err != nil {
 		return err
+	}
+	if reflect.ValueOf(*c).IsZero() {
+		return nil // the handler looks whether that will do
 	}
 	if _, err := loginform.Compile(*c); err != nil {
 		return d.Errf("login_form: %v", err)

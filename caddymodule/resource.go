@@ -43,6 +43,8 @@ type resource struct {
 	mu      sync.Mutex
 	records *mfagate.Records // nil until opened
 	vault   *vault           // too
+
+	learnt learners
 }
 
 // acquire takes a share in the store of o, which release gives back. It opens

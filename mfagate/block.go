@@ -51,6 +51,8 @@ func (c BlockConfig) Validate() error {
 		return errors.New("mfagate: a login form is an identity source; there can be only one, and nobody else to trust")
 	case c.Login != nil && c.Login.Form == nil:
 		return errors.New("mfagate: the login form is missing")
+	case c.Login != nil && c.Login.Form.Unknown() && (s.Mode != Observe || s.ModeStored):
+		return errors.New("mfagate: nothing is known of the login form; that will do in the mode observe only")
 	case s.Idle < 0 || s.Idle > maxIdle:
 		return fmt.Errorf("mfagate: idle is %v; it must lie between 0 and %v", s.Idle, maxIdle)
 	case s.Lifetime < 0 || s.Lifetime > maxLifetime:
@@ -142,6 +144,9 @@ func (b *Block) Serve(w http.ResponseWriter, r *http.Request, next Next) error {
 		v.servePages()
 		return nil
 	}
+	if v.learns() {
+		return v.learn(next)
+	}
 	if err := v.identify(); err != nil {
 		v.refuse(err)
 		return nil
@@ -178,6 +183,10 @@ func (b *Block) Serve(w http.ResponseWriter, r *http.Request, next Next) error {
 // decide says what becomes of the request: the one place where anything passes.
 func (v *visit) decide() (Decision, error) {
 	d := Decision{Subject: v.Subject}
+	if v.learns() {
+		d.Verdict = Pass
+		return d, nil
+	}
 	if v.sess != nil && v.sess.satisfies(v.policy, v.now) {
 		d.Verdict, d.Factor, d.Proved, d.Age = Pass, v.sess.Factor, v.sess.Proved, v.now.Sub(v.sess.Created)
 		return d, nil

@@ -1,8 +1,10 @@
 package mfagate
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
+	"net/netip"
 	"net/url"
 
 	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
@@ -28,6 +30,17 @@ type Login struct {
 	// without being r. nil means a plain copy. The server in front must see to it
 	// that what it keeps of r, such as variables, is not shared.
 	Subrequest func(r *http.Request, method string, target *url.URL) *http.Request
+
+	// Learner, if not nil, sees what passes while the site only observes.
+	Learner Learner
+}
+
+// A Learner finds out what the login form of an app looks like. It must hand on what it
+// sees as it is.
+type Learner interface {
+	// Watch returns what is to be used in place of w and r. done is called when the
+	// answer was given. from is the address of the person's device, if that is known.
+	Watch(w http.ResponseWriter, r *http.Request, from netip.Addr) (_ http.ResponseWriter, _ *http.Request, done func())
 }
 
 // Faults of requests on sites with a login form.
@@ -77,6 +90,29 @@ func (v *visit) serveLogin(next Next) error {
 		}
 	}
 	return v.visitor(kind, next)
+}
+
+// learns tells whether everything passes as it is, so that one can see what the app's
+// login form does. Nobody is known then, and nobody is asked for.
+func (b *Block) learns() bool {
+	return b.login != nil && b.site.Mode == Observe && !b.site.ModeStored
+}
+
+// learn hands a request to the app as it is, but for the gate's own cookies.
+func (v *visit) learn(next Next) error {
+	d, err := v.decide()
+	if err != nil || d.Verdict != Pass {
+		return v.refused(cmp.Or(err, errForbidden))
+	}
+	if err := hideCookies(v.r.Header); err != nil {
+		return v.refused(err)
+	}
+	if v.login.Learner == nil || v.login.Follow {
+		return next(v.w, v.r, d)
+	}
+	w, r, done := v.login.Learner.Watch(v.w, v.r, v.client.Addr)
+	defer done()
+	return next(w, r, d)
 }
 
 // refused answers with a fault, as an end of a handler.

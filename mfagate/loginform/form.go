@@ -27,7 +27,8 @@ var (
 // A Form is a compiled Config. It never changes, and may be used by any number
 // of goroutines. The zero value is of no use: see Compile.
 type Form struct {
-	config Config
+	config  Config
+	unknown bool
 	public, page, submit,
 	reset, logout, refuse,
 	socket, poll table
@@ -66,6 +67,25 @@ func Compile(config Config) (*Form, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// NewUnknown returns the form of an app of which nothing is known. Nobody signs in by it: it
+// stands where a site only observes.
+func NewUnknown() *Form {
+	f, err := Compile(Config{
+		Page: []Pattern{{Text: "GET /"}}, Submit: []Pattern{{Text: "POST /"}}, User: Field{Form: "user"}, Password: Field{Form: "password"},
+		Success: []Signs{{Status: []string{"599"}}},
+	})
+	if err != nil {
+		panic(err) // unreachable: nothing in it comes from outside
+	}
+	f.unknown = true
+	return f
+}
+
+// Unknown tells whether NewUnknown has made f.
+func (f *Form) Unknown() bool {
+	return f.unknown
 }
 
 // Config returns what the form was compiled from. Its slices, maps and pointers must not be changed.

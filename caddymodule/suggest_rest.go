@@ -1,0 +1,94 @@
+package caddymodule
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/mfagate/caddy-mfagate/mfagate/learn"
+)
+
+// rest writes what belongs to the form and is not the form.
+func (s *suggestion) rest() {
+	s.list("public", s.Files, "These files the login page fetches:")
+	s.list("logout", s.Logouts, "This seems to sign out:")
+	if len(s.Logouts) == 0 {
+		s.doubt("nobody was seen signing out; add \"logout /path\".")
+	}
+	s.list("reset", s.Resets, "This seems to be for forgotten passwords; put \"ask\" before it:")
+	s.list("websocket", s.Sockets, "WebSockets were opened here:")
+	s.cookies()
+	s.programs()
+	if s.Full {
+		s.doubt("there was more than is kept, so what was seldom seen may be missing.")
+	}
+}
+
+func (s *suggestion) list(option string, values []string, note string) {
+	values = slices.DeleteFunc(slices.Clone(values), func(v string) bool { return strings.Contains(strings.TrimSuffix(v, "/**"), "/*/") })
+	if len(values) == 0 {
+		return
+	}
+	s.note("%s", note)
+	for _, v := range values[:min(len(values), 12)] {
+		s.option(option, quotes(v)...)
+	}
+}
+
+// cookies names those that scripts may read, and which of them a right password sets.
+func (s *suggestion) cookies() {
+	var pass, open []string
+	for _, c := range s.Cookies {
+		sets := func(a learn.Answer) bool { return slices.Contains(a.Cookies, c.Name) }
+		switch {
+		case c.HTTPOnly:
+		case slices.ContainsFunc(s.right, sets) && !s.anyWrong(sets):
+			open = append(open, c.Name)
+		default:
+			pass = append(pass, c.Name)
+		}
+	}
+	if len(pass) > 0 {
+		s.doubt("scripts may read these cookies, which not only a sign-in sets. If they prove nothing (a theme, a language), take the sign away:")
+		s.note("pass_cookies %s", strings.Join(pass, " "))
+	}
+	if len(open) > 0 {
+		s.note("Scripts may read these cookies of a sign-in; if they must: bound_cookies %s", strings.Join(open, " "))
+	}
+}
+
+// programs tells who will be stopped, being no person with a browser.
+func (s *suggestion) programs() {
+	seen := map[string]bool{}
+	for _, p := range s.Programs {
+		text := programText(p)
+		if !seen[text] && len(seen) < 12 {
+			seen[text] = true
+			s.note("No browser, or with credentials of its own, so it will be stopped: %s", text)
+		}
+	}
+}
+
+func programText(p learn.Program) string {
+	text := p.Agent + " at " + p.Path
+	if p.Authorization != "" {
+		text += " (Authorization: " + p.Authorization + ")"
+	}
+	return text
+}
+
+// quotes quotes the words of a request.
+func quotes(request string) []string {
+	var out []string
+	for word := range strings.FieldsSeq(request) {
+		out = append(out, quote(word))
+	}
+	return out
+}
+
+// quote writes a word of a Caddyfile so that it is read as it is.
+func quote(word string) string {
+	if word == "" || strings.ContainsAny(word, " \t\"`{}#\\") {
+		return "`" + strings.ReplaceAll(word, "`", "") + "`"
+	}
+	return word
+}
