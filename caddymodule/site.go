@@ -133,6 +133,7 @@ type site struct {
 	addresses []string
 	options   SiteOptions
 	pages     pagesOf
+	handlers  []*Handler
 	groupless bool           // the source of one of its handlers does not tell groups
 	login     *mfagate.Login // the app's own login form, if one of its handlers watches that
 }
@@ -167,6 +168,7 @@ func (all *sites) join(h *Handler) error {
 	}
 	s.addAddresses(h.Addresses)
 	s.pages.add(h)
+	s.handlers = append(s.handlers, h)
 	s.groupless = s.groupless || !h.tellsGroups()
 	if h.PagesOnly && h.login != nil {
 		return fmt.Errorf("site %q: mfa_pages watches no login form; write login_form in an mfa block", s.name)

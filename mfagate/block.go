@@ -180,52 +180,59 @@ func (b *Block) Serve(w http.ResponseWriter, r *http.Request, next Next) error {
 	return nil
 }
 
-// decide says what becomes of the request: the one place where anything passes.
+// decide says what becomes of the request, once what must be recorded before it is.
 func (v *visit) decide() (Decision, error) {
-	d := Decision{Subject: v.Subject}
+	d, note, err := v.rule()
+	if err == nil && note != nil {
+		err = note()
+	}
+	if err != nil {
+		d.Verdict = Refuse
+	}
+	return d, err
+}
+
+// rule says what becomes of the request: the one place where anything passes. It
+// changes nothing; note, if not nil, records what must be on disk, or in the log, before the request
+// goes on.
+func (v *visit) rule() (d Decision, note func() error, err error) {
+	d.Subject = v.Subject
 	if v.learns() {
 		d.Verdict = Pass
-		return d, nil
+		return d, nil, nil
 	}
 	if v.sess != nil && v.sess.satisfies(v.policy, v.now) {
 		d.Verdict, d.Factor, d.Proved, d.Age = Pass, v.sess.Factor, v.sess.Proved, v.now.Sub(v.sess.Created)
-		return d, nil
+		return d, nil, nil
 	}
 	if v.asks {
-		return v.decideAsked(d), nil
+		d, note = v.ruleAsked(d)
+		return d, note, nil
 	}
-	at, trusted, err := v.byTrust()
-	if err != nil {
-		return d, err
-	}
-	if trusted {
+	if at, trusted := v.byTrust(); trusted {
 		d.Verdict, d.Factor, d.Proved = Pass, FactorTrusted, at
-		return d, nil
+		return d, v.noteTrust, nil
 	}
 	mode := v.mode(v.r.Context())
 	if mode == Observe { // whatever the user has
-		v.observe()
 		d.Verdict = Pass
-		return d, nil
+		return d, v.observe, nil
 	}
 	a, err := v.leaving()
 	if err != nil {
-		return d, err
+		return d, nil, err
 	}
 	enrolled := a.enrolled(v.gate.recoveryName())
 	v.leave = v.leaveOf(a, mode, v.now)
 	switch {
 	case v.leave.kind != noLeave:
-		if err := v.sight(a); err != nil {
-			return d, err
-		}
-		d.Verdict = Pass
+		d.Verdict, note = Pass, func() error { return v.sight(a) }
 	case !enrolled || v.sess != nil && v.sess.Hold:
 		d.Verdict = Enrol
 	default:
 		d.Verdict = Challenge
 	}
-	return d, nil
+	return d, note, nil
 }
 
 // own tells whether the request, as sent, is for the gate itself.

@@ -26,14 +26,13 @@ func (v *visit) findAsked() error {
 	return nil
 }
 
-// decideAsked decides for who has not answered yet.
-func (v *visit) decideAsked(d Decision) Decision {
+// ruleAsked decides for who has not answered yet.
+func (v *visit) ruleAsked(d Decision) (_ Decision, note func() error) {
 	d.Verdict = Challenge
 	if v.mode(v.r.Context()) == Observe {
-		v.observe()
-		d.Verdict = Pass
+		d.Verdict, note = Pass, v.observe
 	}
-	return d
+	return d, note
 }
 
 // stopAsked leads to the page that asks.

@@ -88,28 +88,25 @@ func (t Trust) accepts(a Assurance, p Policy, now time.Time) (until time.Time, o
 	return until, true
 }
 
-// byTrust tells whether the request may pass on the word of its source. That it
-// does is recorded, once in a while, before it does.
-func (v *visit) byTrust() (at time.Time, ok bool, err error) {
+// byTrust tells whether the request may pass on the word of its source. That it does must be
+// noted before it does.
+func (v *visit) byTrust() (at time.Time, ok bool) {
 	if v.trust.Read == nil || !v.told {
-		return at, false, nil
+		return at, false
 	}
 	a, err := v.trust.Read(v.r)
 	if err != nil {
 		v.gate.log.Debug("not trusted", "realm", v.Realm, "user", v.Name, "error", err)
-		return at, false, nil
+		return at, false
 	}
 	until, ok := v.trust.accepts(a, v.policy, v.now)
 	if !ok {
-		return at, false, nil
-	}
-	if err := v.noteTrust(); err != nil {
-		return at, false, fmt.Errorf("recording that a request is trusted: %w", err)
+		return at, false
 	}
 	if v.until = v.now.Add(v.lifetime); !until.IsZero() && until.Before(v.until) {
 		v.until = until
 	}
-	return a.At, true, nil
+	return a.At, true
 }
 
 // noteTrust records that the user passes without a proof of ours.
@@ -128,8 +125,9 @@ func (v *visit) noteTrust() error {
 		t.event(e)
 		return nil
 	})
-	if err == nil {
-		r.trusted.recorded(note, v.now)
+	if err != nil {
+		return fmt.Errorf("recording that a request is trusted: %w", err)
 	}
-	return err
+	r.trusted.recorded(note, v.now)
+	return nil
 }
