@@ -43,6 +43,7 @@ func (AdminAPI) Routes() []caddy.AdminRoute {
 		{Pattern: "GET /mfa/realms/{realm}/mode", Handler: adminHandler(showMode)},
 		{Pattern: "POST /mfa/realms/{realm}/mode", Handler: adminHandler(changeMode)},
 		{Pattern: "POST /mfa/check", Handler: adminHandler(checkRequest)},
+		{Pattern: "GET /mfa/doctor", Handler: adminHandler(diagnose)},
 		{Pattern: "GET /mfa/learnt", Handler: adminHandler(showLearnt)},
 		{Pattern: "GET /mfa/users", Handler: adminHandler(listUsers)},
 		{Pattern: "GET /mfa/events", Handler: adminHandler(listEvents)},

@@ -64,6 +64,7 @@ func addCommands(cmd *cobra.Command) {
 		reportCommand(),
 		requireCommand(),
 		suggestCommand(),
+		doctorCommand(),
 		checkCommand(),
 	)
 }

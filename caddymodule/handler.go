@@ -193,6 +193,7 @@ func (h *Handler) newBlock() (*mfagate.Block, error) {
 // ServeHTTP implements caddyhttp.MiddlewareHandler. Its errors are those of next:
 // the gate answers its own, so that no error route can lead to the app.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	walk := walkOf(r)
 	h.guard.clean(r)
 	path := sentURL(r).Path
 	if own(path) {
@@ -210,6 +211,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 			return next.ServeHTTP(w, r)
 		}
 	}
+	walk.met()
 	block, err := h.block()
 	if err != nil {
 		h.refuse(w, r, http.StatusServiceUnavailable, "opening the gate", err)
@@ -217,6 +219,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	return block.Serve(w, r, func(w http.ResponseWriter, r *http.Request, d mfagate.Decision) error {
 		setPlaceholders(r, &d)
+		walk.passed(r)
 		return next.ServeHTTP(w, r)
 	})
 }

@@ -47,3 +47,22 @@ func (all *sites) find(name string, is func(*site) bool, what string) (*site, er
 	s := *found[0]
 	return &s, nil
 }
+
+// copies returns all sites, in order of their names.
+func (all *sites) copies() []*site {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	var found []*site
+	for _, name := range slices.Sorted(maps.Keys(all.byName)) {
+		s := *all.byName[name]
+		found = append(found, &s)
+	}
+	return found
+}
+
+// enrollFrom tells from where people of a realm may enrol without a ticket.
+func (all *sites) enrollFrom(realm string) []string {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	return all.shared(realm).EnrollFrom
+}
