@@ -106,10 +106,26 @@ func OpenKeyset(ctx context.Context, path string, store storage.Store) (*Keyset,
 	if err != nil {
 		return nil, fmt.Errorf("keyset file %s: %w", path, err)
 	}
-	if err := k.match(ctx, store); err != nil {
+	if k, err = k.matchFile(ctx, path, store); err != nil {
 		return nil, fmt.Errorf("keyset file %s: %w", path, err)
 	}
 	return k, nil
+}
+
+// matchFile is match for a keyset that was read from a file, which a rotation may
+// have replaced since: a key that the store has and the keyset lacks may be there by now.
+func (k *Keyset) matchFile(ctx context.Context, path string, store storage.Store) (*Keyset, error) {
+	for {
+		err := k.match(ctx, store)
+		if !errors.Is(err, ErrSealed) {
+			return k, err
+		}
+		again, readErr := read(path)
+		if readErr != nil || again.Keys() <= k.Keys() {
+			return nil, err
+		}
+		k = again
+	}
 }
 
 func readOrMake(ctx context.Context, path string, store storage.Store) (*Keyset, error) {
