@@ -3,9 +3,13 @@ package mfagate_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
 )
 
 // A link in a mail brings the gate's cookie and not those of the app that are
@@ -62,4 +66,34 @@ func TestPageOfATokenAppKeepsTheSession(t *testing.T) {
 			time.Sleep(2 * time.Minute)
 		}
 	})
+}
+
+// A form that nobody has listed, such as a plugin's, signs eve in as vic: the cookie
+// in which the app names its user shows it.
+func TestCookieOfAnotherUserEndsTheSession(t *testing.T) {
+	app := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user := r.FormValue("user") + r.FormValue("member")
+		if r.Method == http.MethodPost {
+			http.SetCookie(w, &http.Cookie{Name: "who", Value: user + "|1"})
+			http.Redirect(w, r, "/home?as="+user, http.StatusFound)
+			return
+		}
+		c, _ := r.Cookie("who")
+		fmt.Fprintf(w, "the app, for %v", c)
+	})
+	c := formConfig()
+	c.Success = []loginform.Signs{{SetCookie: []string{"who"}}}
+	c.Identify = &loginform.Identify{Cookie: "who", Regexp: `^([^|]+)`}
+	w := loginWorld(t, c, app)
+	eve := w.person("")
+	eve.get("/login").want(200)
+	eve.post("/login", "user", "eve", "password", "x").want(303, "/.mfa/enroll")
+	eve.enrolHere()
+	eve.post("/shop", "member", "eve", "secret", "x").want(302, "/home?as=eve") // who she is already
+	eve.get("/home").want(200)
+	eve.post("/shop", "member", "vic", "secret", "x").want(403)
+	if at := eve.last.Header().Get("Location"); at != "" || strings.Contains(eve.body, "vic") {
+		t.Errorf("the answer tells of vic: %q at %q", eve.body, at)
+	}
+	eve.get("/home").want(303, "/login")
 }

@@ -165,19 +165,37 @@ func (v *visit) endBinding() error {
 	return nil
 }
 
-// noteChange is told of cookies that the app sets within a session. One that the
+// noteChange is told of answers that set cookies within a session. One that the
 // operator does not list as changing by itself may mean another user.
-func (v *visit) noteChange(had loginform.Cookies) func(loginform.Cookies) {
+func (v *visit) noteChange(had loginform.Cookies) func(http.Header) error {
 	c := &v.live.checked
-	return func(set loginform.Cookies) {
-		for _, s := range set {
+	return func(h http.Header) error {
+		for _, s := range loginform.ReadSetCookies(h, v.now) {
 			old, known := had.Value(s.Name)
 			if v.login.Form.Rotates(s.Name) || known && old == s.Value {
 				continue
 			}
 			c.set.Add(1)
 		}
+		return v.sameUser(h)
 	}
+}
+
+// sameUser ends the session if an answer sets the cookie that names the user, to
+// somebody else. What the app has set opens nowhere then.
+func (v *visit) sameUser(h http.Header) error {
+	name, sets := v.login.Form.SetsUser(h)
+	if !sets {
+		return nil
+	}
+	if name, err := v.site.Names.Canonical(name); err == nil && name == v.Name {
+		return nil
+	}
+	v.gate.log.Warn("the app's session becomes another user's", "site", v.site.Name, "user", v.Name, "now", name)
+	if err := v.commit(v.endSession); err != nil {
+		return fmt.Errorf("ending a session: %w", err)
+	}
+	return errForbidden
 }
 
 // appLogout ends the session on the request to do so, whatever the app answers:

@@ -2,6 +2,7 @@ package mfagate
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"maps"
 	"mime"
@@ -16,8 +17,8 @@ import (
 )
 
 // seal returns the visit's response writer with one difference: cookies of the app go
-// out sealed. changed, if not nil, is told of those that it has set.
-func (v *visit) seal(jar *loginform.Jar, changed func(loginform.Cookies)) *sealingWriter {
+// out sealed. changed, if not nil, is told of answers that set some, and may refuse them.
+func (v *visit) seal(jar *loginform.Jar, changed func(http.Header) error) *sealingWriter {
 	w := &sealingWriter{ResponseWriter: v.w, jar: jar, now: v.now, changed: changed, header: make(http.Header), own: v.w.Header()}
 	if v.login.Form.Config().RewriteLocation {
 		w.local = v.r.Host
@@ -27,7 +28,7 @@ func (v *visit) seal(jar *loginform.Jar, changed func(loginform.Cookies)) *seali
 }
 
 // sealPage is seal for the pages of the login form, to which a script may be added.
-func (v *visit) sealPage(kind loginform.Kind, jar *loginform.Jar, changed func(loginform.Cookies)) *sealingWriter {
+func (v *visit) sealPage(kind loginform.Kind, jar *loginform.Jar, changed func(http.Header) error) *sealingWriter {
 	w := v.seal(jar, changed)
 	if kind == loginform.Page && v.r.Method == http.MethodGet && v.login.Form.Config().Inject {
 		w.script = v.gate.pages.StaticPath("login.js")
@@ -41,7 +42,7 @@ type sealingWriter struct {
 	http.ResponseWriter
 	jar     *loginform.Jar
 	now     time.Time
-	changed func(loginform.Cookies)
+	changed func(http.Header) error
 	failed  func(error)
 	header  http.Header // of the app
 	own     http.Header // of the gate, and of what stands in front
@@ -71,7 +72,11 @@ func (w *sealingWriter) WriteHeader(status int) {
 		w.broken = true
 		clear(w.own)
 		w.own.Set("Cache-Control", "no-store")
-		http.Error(w.ResponseWriter, "502 a cookie of the app is too long to be sealed", http.StatusBadGateway)
+		if errors.Is(err, loginform.ErrCookieSize) {
+			http.Error(w.ResponseWriter, "502 a cookie of the app is too long to be sealed", http.StatusBadGateway)
+		} else {
+			http.Error(w.ResponseWriter, "403 the app has signed in somebody else", http.StatusForbidden)
+		}
 		return
 	}
 	w.ResponseWriter.WriteHeader(status)
@@ -144,7 +149,9 @@ func (w *sealingWriter) flushHeader() error {
 	}
 	if lines := w.header["Set-Cookie"]; len(lines) > 0 {
 		if w.changed != nil {
-			w.changed(loginform.ReadSetCookies(w.header, w.now))
+			if err := w.changed(w.header); err != nil {
+				return err
+			}
 		}
 		if err := w.jar.Write(w.header, w.now); err != nil {
 			return err

@@ -217,3 +217,18 @@ func (id *identify) name(text string) (string, error) {
 	}
 	return text, nil
 }
+
+// SetsUser tells whether an answer sets the cookie in which Identify, without a probe,
+// finds the user, and who that is now: "" if it is not clear.
+func (f *Form) SetsUser(h http.Header) (name string, sets bool) {
+	id := f.config.Identify
+	if id == nil || id.Probe != "" || id.Cookie == "" {
+		return "", false
+	}
+	a := &Answer{Header: http.Header{"Set-Cookie": h["Set-Cookie"]}} // whether its body is encoded is no matter
+	if len(a.cookies(parseGlob(id.Cookie))) == 0 {
+		return "", false
+	}
+	name, _ = f.Who(context.Background(), a, nil) // ErrNobody goes with ""
+	return name, true
+}
