@@ -20,8 +20,9 @@ func (v Verdict) String() string {
 		return "challenge"
 	case Enrol:
 		return "enrol"
+	default:
+		return "refuse"
 	}
-	return "refuse"
 }
 
 // An Explanation tells what a block would make of a request without a session, and why.
@@ -67,15 +68,17 @@ func (v *visit) name(who *Identity) error {
 	if v.asks {
 		return nil
 	}
-	id, err := Identity{}, error(nil)
-	if who != nil {
-		id = *who
-	} else if id, err = v.source.Identify(v.r); errors.Is(err, ErrNoIdentity) {
-		return errors.New("nobody is named: the first factor did not run, or refused; say whom to take it for by --user")
+	if who == nil {
+		id, err := v.source.Identify(v.r)
+		if errors.Is(err, ErrNoIdentity) {
+			return errors.New("nobody is named: the first factor did not run, or refused; say whom to take it for by --user")
+		}
+		if err != nil {
+			return fmt.Errorf("asking the identity source: %w", err)
+		}
+		who = &id
 	}
-	if err != nil {
-		return fmt.Errorf("asking the identity source: %w", err)
-	}
+	id := *who
 	canonical, err := v.site.Names.Canonical(id.Name)
 	if err != nil {
 		return err

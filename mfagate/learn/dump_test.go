@@ -24,8 +24,8 @@ func walk(out *strings.Builder, v reflect.Value, seen map[uintptr]bool) {
 	case reflect.Interface:
 		walk(out, v.Elem(), seen)
 	case reflect.Struct:
-		for i := range v.NumField() {
-			walk(out, v.Field(i), seen)
+		for _, field := range v.Fields() {
+			walk(out, field, seen)
 		}
 	case reflect.Slice, reflect.Array:
 		for i := range v.Len() {
