@@ -66,10 +66,10 @@ func (c *client) sendAs(r *http.Request, user string) *client {
 	c.w.t.Helper()
 	time.Sleep(time.Millisecond)
 	before, w := c.cookies[gateCookie], c.w
+	owner := w.owner(before) // who may lose the session while this is under way
 	c.last = httptest.NewRecorder()
 	w.front.ServeHTTP(c.last, r)
 	c.body = c.last.Body.String()
-	owner := w.owner(before)
 	for _, k := range c.last.Result().Cookies() {
 		if k.MaxAge < 0 || !k.Expires.IsZero() && k.Expires.Before(time.Now()) {
 			delete(c.cookies, k.Name)

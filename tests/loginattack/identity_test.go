@@ -14,22 +14,21 @@ import (
 // TestO09Alias: whichever way vic's name is spelled, he is the one who is asked
 // for a factor, and nobody is offered to enrol one for him.
 func TestO09Alias(t *testing.T) {
-	for _, typed := range []string{"VIC", " vic", "vic ", "vic\t", "vic@example.test", `CORP\vic`, `corp\VIC`, "ｖｉｃ", "víc", "vic\u200b", "vіc", "vic%00", "vic\x00", "vic\x00eve", "vic\n"} {
-		t.Run(fmt.Sprintf("%q", typed), func(t *testing.T) {
-			attackers(t, oracle.Options{Names: oracle.AllNames}, func(w *world, c *client) {
-				c.get("/login")
-				c.submit(typed, w.app.Password("vic"))
-				if to := c.last.Header().Get("Location"); c.last.Code == 303 && to != "/.mfa/challenge" {
-					t.Errorf("%q leads to %s", typed, to)
-				}
-				c.get("/.mfa/enroll")
-				c.post("/.mfa/enroll/totp")
-				if strings.Contains(c.body, "secret") && c.find(secret) != "" {
-					t.Errorf("%q leads to an enrolment: %.300q", typed, c.body)
-				}
-			})
-		})
-	}
+	attackers(t, oracle.Options{Names: oracle.AllNames}, func(w *world, c *client) {
+		for _, typed := range []string{"VIC", " vic", "vic ", "vic\t", "vic@example.test", `CORP\vic`, `corp\VIC`, "ｖｉｃ", "víc", "vic\u200b", "vіc", "vic%00", "vic\x00", "vic\x00eve", "vic\n"} {
+			c.get("/login")
+			c.submit(typed, w.app.Password("vic"))
+			if to := c.last.Header().Get("Location"); c.last.Code == 303 && to != "/.mfa/challenge" {
+				t.Errorf("%q leads to %s", typed, to)
+			}
+			c.get("/.mfa/enroll")
+			c.post("/.mfa/enroll/totp")
+			if c.find(secret) != "" {
+				t.Errorf("%q leads to an enrolment: %.300q", typed, c.body)
+			}
+			c.look()
+		}
+	})
 }
 
 // TestO10FailureTakenForSuccess: a wrong password makes nobody signed in, and

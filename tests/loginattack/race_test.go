@@ -105,16 +105,24 @@ func TestO12WhileTheAnswerIsHeld(t *testing.T) {
 	})
 }
 
-// slowly delays what a browser says is slow, on its way to the app.
-func (w *world) slowly(delay time.Duration) {
-	w.restart()
-	w.records.Close()
-	w.start(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("X-Slow") != "" {
+// slow marks requests that take a while on their way to the app, and answers that take
+// one on their way back.
+const slow = "X-Slow"
+
+// slowly delays what a browser says is slow.
+func slowly(app http.Handler, delay time.Duration) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.Header.Get(slow) == "there" {
 			time.Sleep(delay)
 		}
-		w.app.ServeHTTP(rw, r)
-	}))
+		if r.Context().Err() != nil {
+			return // a proxy sends no request whose time is over
+		}
+		app.ServeHTTP(rw, r)
+		if r.Header.Get(slow) == "back" {
+			time.Sleep(delay)
+		}
+	})
 }
 
 // TestO12VisitorOvertaken: a visitor's request was on its way before vic's password, and
@@ -122,10 +130,11 @@ func (w *world) slowly(delay time.Duration) {
 func TestO12VisitorOvertaken(t *testing.T) {
 	in(t, oracle.Options{Rotation: oracle.RotateNever}, func(w *world) {
 		w.enrol("vic")
-		w.slowly(time.Minute)
+		w.behind = slowly(w.app, time.Minute)
+		w.restart()
 		c := w.client().get("/login")
 		thief := c.copied()
-		thief.header.Set("X-Slow", "yes")
+		thief.header.Set(slow, "there")
 		w.ledger.Surface = func(a oracle.Act) bool { return oracle.LoginSurface(a) || a.URI == "/login" }
 		var all sync.WaitGroup
 		all.Go(func() { thief.get("/login") })
@@ -144,9 +153,10 @@ func TestO12VisitorOvertaken(t *testing.T) {
 func TestO33ClientLeaves(t *testing.T) {
 	each(t, func(w *world) {
 		w.enrol("vic")
-		w.slowly(30 * time.Second)
+		w.behind = slowly(w.app, 30*time.Second)
+		w.restart()
 		c := w.client().get("/login")
-		c.header.Set("X-Slow", "yes")
+		c.header.Set(slow, "there")
 		ctx, leave := context.WithCancel(w.t.Context())
 		r := c.request("POST", "/login", formType, c.form("user", "vic", "password", w.app.Password("vic"), "token", c.find(appToken))).WithContext(ctx)
 		c.header = http.Header{}

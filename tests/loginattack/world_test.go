@@ -28,6 +28,7 @@ type world struct {
 	store   storage.Store
 	records *mfagate.Records
 	front   http.Handler
+	behind  http.Handler // the app as the gate reaches it; app itself if nil
 	config  loginform.Config
 	site    string
 	phones  map[string]*phone // by user
@@ -41,6 +42,8 @@ type world struct {
 type proof struct {
 	user  string
 	ended func()
+
+	first, used time.Time // kept by the model alone
 }
 
 // A phone has the authenticator of one user.
@@ -104,21 +107,24 @@ func (w *world) start(app http.Handler) {
 func (w *world) restart() {
 	w.t.Helper()
 	w.records.Close()
-	w.start(w.app)
+	if w.behind == nil {
+		w.behind = w.app
+	}
+	w.start(w.behind)
 }
 
 // through makes the app one that cannot be reached unless up says so: a proxy answers
 // for it.
 func (w *world) through(up func() bool) {
 	w.t.Helper()
-	w.records.Close()
-	w.start(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	w.behind = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if up() {
 			w.app.ServeHTTP(rw, r)
 			return
 		}
 		http.Error(rw, "the app cannot be reached", http.StatusBadGateway)
-	}))
+	})
+	w.restart()
 }
 
 func (w *world) noteEvent(_ context.Context, e mfagate.Event) {
@@ -195,7 +201,7 @@ func (w *world) moved(before, after, user string, renewed bool) {
 	delete(w.proofs, before)
 	switch {
 	case user != "":
-		w.proofs[after] = &proof{user, w.ledger.Proved(user)}
+		w.proofs[after] = &proof{user: user, ended: w.ledger.Proved(user)}
 	case old != nil && after != "" && renewed:
 		w.proofs[after] = old
 		return

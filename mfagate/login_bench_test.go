@@ -1,0 +1,102 @@
+package mfagate_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/mfagate/caddy-mfagate/mfagate"
+	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
+)
+
+// threeCookies is an app whose sign-in sets three cookies, and that asks on each page
+// for all of them.
+type threeCookies struct{ user string }
+
+func (a *threeCookies) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.Method == http.MethodPost:
+		a.user = r.PostFormValue("user")
+		for i := range 3 {
+			http.SetCookie(w, &http.Cookie{Name: fmt.Sprint("part", i), Value: strings.Repeat("x", 40), Path: "/"})
+		}
+		http.Redirect(w, r, "/home", http.StatusFound)
+	case r.URL.Path == "/me":
+		fmt.Fprintf(w, `<p id="me">%s</p>`, a.user)
+	default:
+		for i := range 3 {
+			if _, err := r.Cookie(fmt.Sprint("part", i)); err != nil && r.URL.Path != "/login" {
+				http.Error(w, "a cookie is missing", http.StatusBadRequest)
+				return
+			}
+		}
+		fmt.Fprint(w, "the app")
+	}
+}
+
+// BenchmarkLoginFormPass is the gate's own work on a page of a signed-in person with three
+// sealed cookies of the app.
+func BenchmarkLoginFormPass(b *testing.B) {
+	form, err := loginform.Compile(formConfig())
+	if err != nil {
+		b.Fatal(err)
+	}
+	w, app := newWorld(b, nil), new(threeCookies)
+	block := w.block(func(c *mfagate.BlockConfig) { c.Source, c.Login = nil, &mfagate.Login{Form: form} })
+	w.handler = block.Handler(app)
+	p := w.person("")
+	p.get("/login")
+	p.post("/login", "user", "alice", "password", "x").want(303, "/.mfa/enroll")
+	p.enrolHere()
+	p.get("/home").want(200)
+	r := p.request("GET", "/home", "", "")
+	cookie := strings.Join(r.Header["Cookie"], "; ")
+	rw, passed := nowhere{http.Header{}}, false
+	next := func(http.ResponseWriter, *http.Request, mfagate.Decision) error {
+		passed = true
+		return nil
+	}
+	line := make([]string, 1)
+	b.ReportAllocs()
+	for b.Loop() {
+		line[0], passed = cookie, false
+		r.Header["Cookie"] = line
+		if err := block.Serve(rw, r, next); err != nil || !passed {
+			b.Fatalf("stopped: %v, %v", err, rw.header)
+		}
+	}
+}
+
+// BenchmarkLoginFormSignIn is a login with a right password, by the gate and, beside it,
+// by the app alone. With the gate there are one commit before, one after, and a probe.
+func BenchmarkLoginFormSignIn(b *testing.B) {
+	for _, gated := range []bool{true, false} {
+		b.Run(fmt.Sprintf("gate=%v", gated), func(b *testing.B) {
+			form, err := loginform.Compile(formConfig())
+			if err != nil {
+				b.Fatal(err)
+			}
+			w := newWorld(b, nil)
+			var handler http.Handler = new(threeCookies)
+			if gated {
+				handler = w.block(func(c *mfagate.BlockConfig) { c.Source, c.Login = nil, &mfagate.Login{Form: form} }).Handler(handler)
+			}
+			n := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				n++
+				r := httptest.NewRequest("POST", "http://localhost/login", strings.NewReader(fmt.Sprintf("user=u%d&password=x", n)))
+				r.RemoteAddr = "127.0.0.1:4711"
+				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				r.Header.Set("Accept", "text/html")
+				rec := httptest.NewRecorder()
+				handler.ServeHTTP(rec, r)
+				if rec.Code != http.StatusFound && rec.Code != http.StatusSeeOther {
+					b.Fatalf("answer %d %.200s", rec.Code, rec.Body)
+				}
+			}
+		})
+	}
+}
