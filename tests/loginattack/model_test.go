@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -134,16 +135,17 @@ func (t told) Fatal(args ...any)            { t.rt.Fatal(args...) }
 // faults is a store of which the next calls fail.
 type faults struct {
 	storage.Store
-	calls   int
+	calls   atomic.Int32
 	unknown bool // the change is made, and nobody is told
 }
 
 var errDisk = errors.New("the disk is full")
 
 func (f *faults) failing() bool {
-	if f.calls > 0 {
-		f.calls--
-		return true
+	for n := f.calls.Load(); n > 0; n = f.calls.Load() {
+		if f.calls.CompareAndSwap(n, n-1) {
+			return true
+		}
 	}
 	return false
 }
@@ -174,7 +176,7 @@ func (m *model) pick(rt *rapid.T) *browser { return m.browsers[which.Draw(rt, "b
 // settled tells whether the model knows what a request of the browser leads to, and notes that
 // there is one.
 func (m *model) settled(b *browser) bool {
-	if m.faults.calls > 0 {
+	if m.faults.calls.Load() > 0 {
 		b.plain = false
 	}
 	now := time.Now()
@@ -244,7 +246,7 @@ func (m *model) signIn(rt *rapid.T) {
 		b.get("/login")
 	}
 	fits = !m.o.FormToken || b.who == "" && strings.Contains(b.body, "<h1>Sign in</h1>") && b.last.Code == 200
-	if m.faults.calls > 0 {
+	if m.faults.calls.Load() > 0 {
 		plain = false
 	}
 	b.submit(user, password)
@@ -258,7 +260,7 @@ func (m *model) signIn(rt *rapid.T) {
 		rt.Fatalf("the right password of %s leads to %d, %.300q", user, b.last.Code, b.body)
 	}
 	b.since, b.proved, b.due = time.Now(), time.Time{}, true
-	b.plain, b.who = m.faults.calls == 0 && b.last.Code != 429, ""
+	b.plain, b.who = m.faults.calls.Load() == 0 && b.last.Code != 429, ""
 	if accepted {
 		b.who = user
 	}
@@ -308,7 +310,7 @@ func (m *model) logOut(rt *rapid.T) {
 	} else {
 		b.get("/logout")
 	}
-	if m.faults.calls > 0 || b.last.Code >= 400 {
+	if m.faults.calls.Load() > 0 || b.last.Code >= 400 {
 		b.plain = false
 	}
 	b.who, b.due = "", false
@@ -348,7 +350,7 @@ func (m *model) goBack(rt *rapid.T) {
 func (m *model) wait(rt *rapid.T) { time.Sleep(waits.Draw(rt, "time")) }
 
 func (m *model) restart(*rapid.T) {
-	m.faults.calls = 0
+	m.faults.calls.Store(0)
 	m.w.restart()
 	for _, b := range m.browsers {
 		if !b.due && time.Since(b.used) > 10*time.Minute {
@@ -358,10 +360,11 @@ func (m *model) restart(*rapid.T) {
 }
 
 func (m *model) fail(rt *rapid.T) {
-	m.faults.calls = rapid.IntRange(0, 4).Draw(rt, "calls")
+	m.faults.calls.Store(0)
 	m.faults.unknown = rapid.Bool().Draw(rt, "unknown")
+	m.faults.calls.Store(rapid.Int32Range(0, 4).Draw(rt, "calls"))
 	for _, b := range m.browsers {
-		b.plain = b.plain && m.faults.calls == 0
+		b.plain = b.plain && m.faults.calls.Load() == 0
 	}
 }
 
@@ -408,6 +411,7 @@ func (m *model) rivals(rt *rapid.T) {
 // reaches the app only after the former, or while that is being answered.
 func (m *model) overtake(rt *rapid.T) {
 	b, user, path := m.pick(rt), people.Draw(rt, "user"), paths.Draw(rt, "page")
+	m.faults.calls.Store(0) // else it would be anybody's guess which of the two it hits
 	m.settled(b)
 	thief := b.copied()
 	m.w.ledger.Surface = func(a oracle.Act) bool {
