@@ -3,6 +3,7 @@ package loginattack
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -54,6 +55,9 @@ func bubble(t *testing.T, f func(*testing.T)) {
 		f(t)
 	})
 	if ended != nil {
+		if text := fmt.Sprint(ended); !strings.HasPrefix(text, "overrun") {
+			t.Logf("a sequence ends with: %s", text) // rapid loses it if the sequence cannot be repeated
+		}
 		panic(ended)
 	}
 }
@@ -241,11 +245,9 @@ func (m *model) signIn(rt *rapid.T) {
 	b, user := m.pick(rt), people.Draw(rt, "user")
 	password := rapid.SampledFrom([]string{"password of " + user, "password of " + user, "wrong"}).Draw(rt, "password")
 	plain := m.settled(b)
-	fits := true
 	if rapid.Bool().Draw(rt, "open the page first") {
 		b.get("/login")
 	}
-	fits = !m.o.FormToken || b.who == "" && strings.Contains(b.body, "<h1>Sign in</h1>") && b.last.Code == 200
 	if m.faults.calls.Load() > 0 {
 		plain = false
 	}
@@ -256,7 +258,7 @@ func (m *model) signIn(rt *rapid.T) {
 	switch {
 	case accepted && !right:
 		rt.Fatalf("a wrong password of %s leads to %d %v", user, b.last.Code, b.last.Header())
-	case right && fits && plain && !m.o.FormToken && !accepted && b.last.Code != 429:
+	case right && plain && !m.o.FormToken && !accepted && b.last.Code != 429:
 		rt.Fatalf("the right password of %s leads to %d, %.300q", user, b.last.Code, b.body)
 	}
 	b.since, b.proved, b.due = time.Now(), time.Time{}, true
