@@ -27,13 +27,29 @@ type Cookies []Cookie
 // Header returns what stands in the header Cookie of a request for a path. The
 // empty path takes all.
 func (c Cookies) Header(uri string) string {
-	var all []string
+	var all strings.Builder
 	for _, k := range c {
-		if !k.Deleted && (uri == "" || covers(k.Path, uri)) {
-			all = append(all, k.Name+"="+k.Value)
+		if k.Deleted || uri != "" && !covers(k.Path, uri) {
+			continue
 		}
+		if all.Len() == 0 {
+			all.Grow(c.size())
+		} else {
+			all.WriteString("; ")
+		}
+		all.WriteString(k.Name)
+		all.WriteByte('=')
+		all.WriteString(k.Value)
 	}
-	return strings.Join(all, "; ")
+	return all.String()
+}
+
+// size is the length in bytes of the longest header.
+func (c Cookies) size() (n int) {
+	for _, k := range c {
+		n += len(k.Name) + len(k.Value) + len("=; ")
+	}
+	return n
 }
 
 // covers tells whether a cookie's path matches that of a request (RFC 6265
@@ -88,63 +104,52 @@ type Jar struct {
 // Read returns the cookies of a request that count. What does not open is left
 // out; two that open differently under one name are an error.
 func (j *Jar) Read(h http.Header) (Cookies, error) {
-	byName, order, err := pairs(h)
+	given, err := pairs(h)
 	if err != nil {
 		return nil, err
 	}
-	values := func(name string) []string { return byName[name] }
-	var all Cookies
-	for _, name := range order {
-		if j.reserves(name) {
+	all := make(Cookies, 0, len(given))
+	for _, p := range given {
+		if j.reserves(p.name) {
 			continue
 		}
-		value, ok, err := j.one(name, values)
-		if err != nil {
-			return nil, err
+		value, ok := j.open(p.name, p.value, given)
+		if !ok {
+			continue
 		}
-		if ok {
-			all = append(all, Cookie{Name: name, Value: value})
+		if old, twice := all.Value(p.name); !twice {
+			all = append(all, Cookie{Name: p.name, Value: value})
+		} else if old != value {
+			return nil, ErrCookies
 		}
+	}
+	if len(all) == 0 {
+		return nil, nil
 	}
 	return all, nil
 }
 
 func (j *Jar) reserves(name string) bool { return j.Reserved != nil && j.Reserved(name) }
 
-// one returns the only value of a cookie that counts.
-func (j *Jar) one(name string, values func(string) []string) (value string, found bool, err error) {
-	for _, raw := range values(name) {
-		v, ok := j.open(name, raw, values)
-		if !ok {
-			continue
-		}
-		if found && v != value {
-			return "", false, ErrCookies
-		}
-		value, found = v, true
-	}
-	return value, found, nil
-}
-
-func (j *Jar) open(name, raw string, values func(string) []string) (string, bool) {
+func (j *Jar) open(name, raw string, all given) (string, bool) {
 	switch base, seal := strings.CutSuffix(name, boundSuffix); {
 	case matchesAny(j.Pass, name):
 		return raw, octets(raw)
 	case seal && matchesAny(j.Bound, base):
 		return "", false // ours, and none of the app's
 	case matchesAny(j.Bound, name):
-		seals := values(name + boundSuffix)
-		if len(seals) != 1 {
+		seal, once := all.only(name + boundSuffix)
+		if !once {
 			return "", false
 		}
-		sum, ok := j.unseal(name+boundSuffix, seals[0], values)
+		sum, ok := j.unseal(name+boundSuffix, seal, all)
 		return raw, ok && sum == digest(raw)
 	}
-	return j.unseal(name, raw, values)
+	return j.unseal(name, raw, all)
 }
 
-func (j *Jar) unseal(name, raw string, values func(string) []string) (string, bool) {
-	joined, ok := unchunk(name, raw, values)
+func (j *Jar) unseal(name, raw string, all given) (string, bool) {
+	joined, ok := unchunk(name, raw, all)
 	if !ok {
 		return "", false
 	}
@@ -168,29 +173,43 @@ func digest(value string) string {
 // some 180 for a site.
 const maxCookies = 400
 
-// pairs reads the header Cookie as RFC 6265 section 5.4 has browsers write it:
-// pairs with a semicolon between them, with nothing quoted or escaped.
-func pairs(h http.Header) (byName map[string][]string, order []string, err error) {
-	byName = make(map[string][]string)
-	n := 0
-	for _, line := range h["Cookie"] {
-		for line != "" {
-			var pair string
-			pair, line, _ = strings.Cut(line, ";")
-			if n++; n > maxCookies {
-				return nil, nil, ErrCookies
-			}
-			name, value, ok := strings.Cut(strings.Trim(pair, " \t"), "=")
-			if !ok || !token(name) || !plain(value) {
-				continue
-			}
-			if byName[name] == nil {
-				order = append(order, name)
-			}
-			byName[name] = append(byName[name], value)
+// A pair is one cookie of a request, as it stands.
+type pair struct{ name, value string }
+
+// A given is what a request brings, in order.
+type given []pair
+
+// only returns the value of a cookie that is there once.
+func (g given) only(name string) (value string, ok bool) {
+	for _, p := range g {
+		if p.name == name && ok {
+			return "", false
+		}
+		if p.name == name {
+			value, ok = p.value, true
 		}
 	}
-	return byName, order, nil
+	return value, ok
+}
+
+// pairs reads the header Cookie as RFC 6265 section 5.4 has browsers write it:
+// pairs with a semicolon between them, with nothing quoted or escaped.
+func pairs(h http.Header) (given, error) {
+	all, n := make(given, 0, 8), 0
+	for _, line := range h["Cookie"] {
+		for line != "" {
+			var one string
+			one, line, _ = strings.Cut(line, ";")
+			if n++; n > maxCookies {
+				return nil, ErrCookies
+			}
+			name, value, ok := strings.Cut(strings.Trim(one, " \t"), "=")
+			if ok && token(name) && plain(value) {
+				all = append(all, pair{name, value})
+			}
+		}
+	}
+	return all, nil
 }
 
 // token tells whether s is a token as RFC 9110 section 5.6.2 has it, which all

@@ -9,7 +9,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // KeySize is the length in bytes of a master key.
@@ -113,7 +112,8 @@ func (b *Box) Seal(name, value string) string {
 
 // Open returns a value that was sealed in this box under this name.
 func (b *Box) Open(name, sealed string) (value string, ok bool) {
-	raw, err := encoding.DecodeString(sealed)
+	var room, plain [512]byte // for most cookies; longer ones grow out of it
+	raw, err := encoding.AppendDecode(room[:0], []byte(sealed))
 	if err != nil || len(raw) == 0 {
 		return "", false
 	}
@@ -121,8 +121,8 @@ func (b *Box) Open(name, sealed string) (value string, ok bool) {
 		if id != raw[0] {
 			continue
 		}
-		plain, err := b.aeads[i].Open(nil, nil, raw[1:], []byte(name))
-		return string(plain), err == nil
+		opened, err := b.aeads[i].Open(plain[:0], nil, raw[1:], []byte(name))
+		return string(opened), err == nil
 	}
 	return "", false
 }
@@ -162,19 +162,18 @@ func chunkName(name string, i int) string {
 	return name + "~" + string(rune('1'+i))
 }
 
-// unchunk joins what chunks has cut. more returns the values of a cookie.
-func unchunk(name, first string, more func(name string) []string) (sealed string, ok bool) {
+// unchunk joins what chunks has cut.
+func unchunk(name, first string, all given) (sealed string, ok bool) {
 	if first == "" || first[0] < '1' || first[0] > '0'+maxChunks {
 		return "", false
 	}
-	var all strings.Builder
-	all.WriteString(first[1:])
+	sealed = first[1:]
 	for i := 1; i < int(first[0]-'0'); i++ {
-		part := more(chunkName(name, i))
-		if len(part) != 1 {
+		part, once := all.only(chunkName(name, i))
+		if !once {
 			return "", false
 		}
-		all.WriteString(part[0])
+		sealed += part
 	}
-	return all.String(), true
+	return sealed, true
 }
