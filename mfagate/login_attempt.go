@@ -24,6 +24,7 @@ type loginAttempt struct {
 	name    string            // key of the typed name
 	typed   string            // as it goes to the app
 	fresh   bool              // the form was not shown to this lineage: its cookies stay behind
+	renewed bool              // the form has the values of a fresh one instead
 	sent    loginform.Cookies // with which the app was asked
 	set     loginform.Cookies // that it and the probes answered with
 	lines   []string          // the same, as headers Set-Cookie
@@ -167,6 +168,9 @@ func (v *visit) attemptCookies(a *loginAttempt) (err error) {
 func (v *visit) submit(a *loginAttempt, sub *loginform.Submission) (*loginform.Answer, loginform.Outcome, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), attemptLimit)
 	defer cancel()
+	if a.fresh {
+		v.renew(ctx, a, sub)
+	}
 	r := v.appRequest(ctx, v.r, a.sent)
 	setBody(r, sub)
 	answer, err := v.hold(r, a.next)
@@ -322,6 +326,7 @@ func (v *visit) askFactor(verdict Verdict, a *loginAttempt, answer *loginform.An
 // signInFailed delivers the app's answer to a wrong password: nothing but that is
 // in it, as an explicit sign says. The same name may try again.
 func (v *visit) signInFailed(a *loginAttempt, answer *loginform.Answer) error {
+	answer = v.failurePage(a, answer)
 	if !v.nobodyIn(a, answer) {
 		v.gate.log.Warn("the app's answer looks like a failure, but somebody is signed in", "site", v.site.Name)
 		return v.signInUnclear(a, answer)
@@ -335,7 +340,7 @@ func (v *visit) signInFailed(a *loginAttempt, answer *loginform.Answer) error {
 	if err := v.sealAnswer(a, loginform.ForAttempt); err != nil {
 		return err
 	}
-	if a.fresh && navigation(v.r) || answer.Status >= 300 && answer.Status < 400 {
+	if a.fresh && !a.renewed && navigation(v.r) || answer.Status >= 300 && answer.Status < 400 {
 		return v.tryAgain(http.StatusUnauthorized) // its form has lost the cookies that belong to it
 	}
 	return v.sendAnswer(answer)

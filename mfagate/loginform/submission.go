@@ -19,13 +19,15 @@ type Submission struct {
 	// Content-Length and Content-Type and removes Transfer-Encoding.
 	Body        []byte
 	ContentType string
+
+	read *body // what Body was made of
 }
 
 // Wipe overwrites Body and forgets the password. Copies that Go made of strings stay
 // until they are collected.
 func (s *Submission) Wipe() {
 	clear(s.Body)
-	s.Body, s.Password = nil, ""
+	s.Body, s.Password, s.read = nil, "", nil
 }
 
 // overrides are headers by which a request asks for another method.
@@ -54,6 +56,7 @@ func (f *Form) ReadSubmission(r *http.Request) (*Submission, error) {
 	if !f.submitted(r, b) {
 		return nil, ambiguous("it is not what a login form sends")
 	}
+	s.read = b
 	s.Body, s.ContentType = b.encode()
 	return s, nil
 }
