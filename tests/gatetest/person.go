@@ -52,7 +52,7 @@ func (s *Server) Person(name string) *Person {
 	}
 	p := &Person{Name: name, Password: Password, Header: http.Header{}, server: s}
 	p.client = &http.Client{
-		Transport: s.Transport(), Jar: jar, Timeout: 20 * time.Second,
+		Transport: s.Transport(), Jar: jar, Timeout: time.Minute, // Caddy hashes for a second where there is no such user, and far longer on a busy machine
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	s.t.Cleanup(p.client.CloseIdleConnections)
