@@ -70,6 +70,7 @@ func (v *visit) hold(r *http.Request, next Next) (answer *loginform.Answer, err 
 			panic(p)
 		}
 	}()
+	asked := &url.URL{Scheme: "http", Host: r.Host, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery} // before what stands behind takes off a prefix
 	rec := new(loginform.Recorder)
 	if err := next(rec, r, Decision{}); err != nil {
 		return nil, fmt.Errorf("%w: %w", errAppDown, err)
@@ -78,7 +79,7 @@ func (v *visit) hold(r *http.Request, next Next) (answer *loginform.Answer, err 
 	if v.login.Form.Config().RewriteLocation {
 		localize(answer.Header, r.Host)
 	}
-	answer.URL = &url.URL{Scheme: "http", Host: r.Host, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
+	answer.URL = asked
 	return answer, nil
 }
 

@@ -182,3 +182,27 @@ func TestNameIsAskedForBeforeThePassword(t *testing.T) {
 		t.Errorf("the app acted for %q; want alice alone", acts)
 	}
 }
+
+// A proxy behind the gate may take off a prefix; redirections are still about the
+// address that the browser has.
+func TestRelativeRedirectBelowAPathThatTheProxyTakesOff(t *testing.T) {
+	c := formConfig()
+	c.Page = []loginform.Pattern{{Text: "GET /app/login"}}
+	c.Submit = []loginform.Pattern{{Text: "POST /app/login"}}
+	c.Success = []loginform.Signs{{Status: []string{"302"}, Location: []string{"/app/home"}}}
+	c.Identify.Probe = "GET /app/me"
+	w := loginWorld(t, c, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.URL.Path = strings.TrimPrefix(r.URL.Path, "/app")
+		switch {
+		case r.URL.Path == "/me":
+			fmt.Fprint(w, `<p id=me>alice</p>`)
+		case r.Method == http.MethodPost:
+			w.Header().Set("Location", "home") // relative to /app/login, as the browser sees it
+			w.WriteHeader(http.StatusFound)
+		}
+	}))
+	p := w.person("")
+	p.name = ""
+	p.get("/app/login").want(200)
+	p.post("/app/login", "user", "alice", "password", formPassword).want(303, "/.mfa/enroll")
+}

@@ -38,6 +38,8 @@ type app struct {
 	pad       int    // bytes of claims in the cookie, in chunks, as in ASP.NET
 	self      string // absolute redirections go there
 	remember  string // a cookie that outlives sessions
+	base      string // where a proxy puts the app
+	fields    string // what the names of fields are in, such as login[%s]
 	key       []byte
 
 	mu       sync.Mutex
@@ -46,6 +48,9 @@ type app struct {
 }
 
 func (a *app) start() *app {
+	if a.fields == "" {
+		a.fields = "%s"
+	}
 	a.key, a.sessions = []byte(rand.Text()), make(map[string]*state)
 	return a
 }
@@ -57,6 +62,8 @@ func (a *app) forget() {
 	a.epoch++
 	clear(a.sessions)
 }
+
+func (a *app) field(name string) string { return fmt.Sprintf(a.fields, name) }
 
 func (a *app) login() string {
 	if a.root {
@@ -118,7 +125,7 @@ func (a *app) inside(w http.ResponseWriter, r *http.Request, s *state, id string
 
 func (a *app) home(w http.ResponseWriter, s *state, flash string) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	fmt.Fprintf(w, `<!doctype html><title>App</title><p>%s</p><p>%s%s</p><form method=post action=/upload enctype=multipart/form-data><input type=hidden name=csrf value="%s"><input type=file name=file></form>`, flash, marker, s.User, s.CSRF)
+	fmt.Fprintf(w, `<!doctype html><title>App</title><p>%s</p><p>%s%s</p><form method=post action=%s/upload enctype=multipart/form-data><input type=hidden name=csrf value="%s"><input type=file name=file></form>`, flash, marker, s.User, a.base, s.CSRF)
 }
 
 func (a *app) upload(w http.ResponseWriter, r *http.Request, s *state) {
@@ -154,18 +161,19 @@ func (a *app) showForm(w http.ResponseWriter, r *http.Request, s *state, flash s
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	fmt.Fprintf(w, `<!doctype html><title>Sign in</title><p role=alert>%s</p>`, html.EscapeString(flash))
-	action, fields := a.login(), `<input name=username><input type=password name=password>`
+	action := a.login()
+	fields := fmt.Sprintf(`<input name=%s><input type=password name=%s>`, a.field("username"), a.field("password"))
 	switch {
 	case a.twoSteps && r.URL.Path == "/login":
 		action, fields = "/login/name", `<input name=username>`
 	case a.twoSteps:
 		action, fields = "/login/password", `<input type=password name=password>`
 	}
-	fmt.Fprintf(w, `<form method=post action=%s>%s<input type=hidden name=next value="%s"><input type=hidden name=csrf value="%s"></form>`, action, fields, html.EscapeString(r.URL.Query().Get("next")), token)
+	fmt.Fprintf(w, `<form method=post action=%s%s>%s<input type=hidden name=next value="%s"><input type=hidden name=csrf value="%s"></form>`, a.base, action, fields, html.EscapeString(r.URL.Query().Get("next")), token)
 }
 
 func (a *app) submitted(w http.ResponseWriter, r *http.Request, s *state, id string) {
-	name, password := r.FormValue("username"), r.FormValue("password")
+	name, password := r.FormValue(a.field("username")), r.FormValue(a.field("password"))
 	if a.twoSteps {
 		name = s.Step
 	}
@@ -226,7 +234,7 @@ func (a *app) wrong(w http.ResponseWriter, r *http.Request, s *state, id string)
 }
 
 func (a *app) redirect(w http.ResponseWriter, to string) {
-	w.Header().Set("Location", a.self+to)
+	w.Header().Set("Location", a.self+a.base+to)
 	w.WriteHeader(http.StatusFound)
 }
 

@@ -75,6 +75,31 @@ var apps = []struct {
 	submit /login
 	success status 302 location /home
 	failure status 200 selector "input[type=password]"`, ""},
+	{"fields in brackets", &app{cookie: "_app_session", inCookie: true, prg: true, fields: "session[%s]"},
+		`
+	user session[username]
+	password session[password]
+	public /static/**
+	logout /logout
+	identify probe GET /me json /name
+	page /login
+	page /login?next=*
+	submit /login
+	success status 302 not_location /login*
+	failure status 302 location /login*`, ""},
+	{"below a path that the proxy takes off", &app{cookie: "sid", prg: true, base: "/app"},
+		`
+	user username
+	password password
+	public /app/static/**
+	logout /app/logout
+	identify probe GET /app/me json /name
+	page /app/login
+	page /app/login?next=*
+	submit /app/login
+	success status 302 not_location /app/login*
+	failure status 302 location /app/login*`,
+		"mfa /app/* {\n login_form {\nBLOCK\n}\n}\nhandle_path /app/* {\nreverse_proxy UP\n}"},
 }
 
 type world struct {
@@ -109,15 +134,15 @@ func (w *world) typeIn(p *gatetest.Person, page *gatetest.Page, user, password s
 		if page.URL.Path != "/login" {
 			page = p.Navigate(w, "/login")
 		}
-		page = p.Submit(w, page, "/login/name", url.Values{"username": {user}})
+		page = p.Submit(w, page, w.app.base+"/login/name", url.Values{"username": {user}})
 		return p.Submit(w, page, "/login/password", url.Values{"password": {password}})
 	}
-	return p.Submit(w, page, w.app.login(), url.Values{"username": {user}, "password": {password}, "remember": {"1"}})
+	return p.Submit(w, page, w.app.base+w.app.login(), url.Values{w.app.field("username"): {user}, w.app.field("password"): {password}, "remember": {"1"}})
 }
 
 func (w *world) wantLogin(page *gatetest.Page, after string) {
 	w.Helper()
-	if page.Find("input", "name", "username") == nil && page.Find("input", "name", "password") == nil || page.Status != http.StatusOK {
+	if page.Find("input", "name", w.app.field("username")) == nil && page.Find("input", "name", w.app.field("password")) == nil || page.Status != http.StatusOK {
 		w.Fatalf("%s: got %d at %s; want the login form:\n%.800s", after, page.Status, page.URL, page.Text())
 	}
 	w.wantNothing(page, after)
@@ -148,37 +173,37 @@ func (w *world) wantAt(page *gatetest.Page, path, after string) {
 // story is a day of alice's.
 func (w *world) story() {
 	p := w.gate.Person("")
-	page := p.Navigate(w, "/reports")
+	page := p.Navigate(w, w.app.base+"/reports")
 	w.wantLogin(page, "at first")
 	for _, name := range []string{"alice", "alcie"} {
 		page = w.typeIn(p, page, name, "wrong")
 		if !strings.Contains(page.Text(), wrongWords) {
 			w.Errorf("a wrong password as %s: got %d at %s without the app's words:\n%.600s", name, page.Status, page.URL, page.Text())
-			page = p.Navigate(w, w.app.login())
+			page = p.Navigate(w, w.app.base+w.app.login())
 		}
 		w.wantLogin(page, "after a wrong password as "+name)
 	}
 	page = w.typeIn(p, page, "alice", gatetest.Password)
 	if page.URL.Path != gatetest.PathEnrol {
 		w.Errorf("the right password after a wrong name: got %d at %s; want the enrolment:\n%.600s", page.Status, page.URL, page.Text())
-		page = w.typeIn(p, p.Navigate(w, w.app.login()), "alice", gatetest.Password)
+		page = w.typeIn(p, p.Navigate(w, w.app.base+w.app.login()), "alice", gatetest.Password)
 	}
 	w.wantAt(page, gatetest.PathEnrol, "the right password")
-	w.wantNothing(p.Navigate(w, "/home"), "without a second factor")
+	w.wantNothing(p.Navigate(w, w.app.base+"/home"), "without a second factor")
 	page = w.enrol(p)
 	w.wantApp(page, "after the enrolment")
-	if page.URL.RequestURI() != "/home" {
+	if page.URL.RequestURI() != w.app.base+"/home" {
 		w.Errorf("after the enrolment: at %s; want what was asked for first", page.URL)
 	}
 	w.use(p)
-	w.wantLogin(p.Navigate(w, "/logout"), "signed out")
-	w.wantLogin(p.Navigate(w, "/home"), "after the sign-out")
+	w.wantLogin(p.Navigate(w, w.app.base+"/logout"), "signed out")
+	w.wantLogin(p.Navigate(w, w.app.base+"/home"), "after the sign-out")
 	w.again(p, "after the sign-out")
 	q := p.Elsewhere()
 	w.again(q, "in another browser")
 	p.Codes = q.Codes
 	w.app.forget()
-	w.wantLogin(p.Navigate(w, "/home"), "after the app has forgotten the session")
+	w.wantLogin(p.Navigate(w, w.app.base+"/home"), "after the app has forgotten the session")
 	w.again(p, "after the app has forgotten the session")
 	w.thief(p)
 }
@@ -194,37 +219,37 @@ func (w *world) enrol(p *gatetest.Person) *gatetest.Page {
 // again signs alice in who has a phone.
 func (w *world) again(p *gatetest.Person, when string) {
 	w.Helper()
-	page := p.Navigate(w, "/home")
+	page := p.Navigate(w, w.app.base+"/home")
 	w.wantLogin(page, when)
 	page = w.typeIn(p, page, "alice", gatetest.Password)
 	w.wantAt(page, gatetest.PathChallenge, when)
 	page = p.Submit(w, page, gatetest.PathChallenge, url.Values{"method": {"recovery"}, "code": {p.UseCode(w)}})
-	if back := page.URL.Query().Get("return"); back != "/home" {
+	if back := page.URL.Query().Get("return"); back != w.app.base+"/home" {
 		w.Errorf("%s: the proof leads to %s; want /home", when, page.URL)
 	}
-	w.wantApp(p.Navigate(w, "/home"), when)
+	w.wantApp(p.Navigate(w, w.app.base+"/home"), when)
 }
 
 // use posts a file, takes a part of one, and listens.
 func (w *world) use(p *gatetest.Person) {
 	w.Helper()
-	page := p.Navigate(w, "/home")
+	page := p.Navigate(w, w.app.base+"/home")
 	w.wantApp(page, "in use")
-	token := page.Form(w, "/upload").Values.Get("csrf")
+	token := page.Form(w, w.app.base+"/upload").Values.Get("csrf")
 	body := strings.NewReplacer("\n", "\r\n", "CSRF", token).Replace("--x\nContent-Disposition: form-data; name=\"csrf\"\n\nCSRF\n--x\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\n\nabc\n--x--\n")
-	sent := p.Do(w, p.Request(w, http.MethodPost, "/upload", strings.NewReader(body), http.Header{
+	sent := p.Do(w, p.Request(w, http.MethodPost, w.app.base+"/upload", strings.NewReader(body), http.Header{
 		"Content-Type": {"multipart/form-data; boundary=x"}, "Sec-Fetch-Site": {"same-origin"}, "Origin": {w.gate.URL}}))
 	if sent.Status != http.StatusOK || sent.Body != "received 3 bytes" {
 		w.Errorf("an upload: got %d %.200q", sent.Status, sent.Body)
 	}
-	part := p.Do(w, p.Request(w, http.MethodGet, "/file", nil, http.Header{"Range": {"bytes=5-7"}}))
+	part := p.Do(w, p.Request(w, http.MethodGet, w.app.base+"/file", nil, http.Header{"Range": {"bytes=5-7"}}))
 	if part.Status != http.StatusPartialContent || part.Body != "567" {
 		w.Errorf("a range: got %d %.200q", part.Status, part.Body)
 	}
-	if events := p.Fetch(w, http.MethodGet, "/events", nil); !strings.Contains(events.Body, "data: "+marker+"alice") {
+	if events := p.Fetch(w, http.MethodGet, w.app.base+"/events", nil); !strings.Contains(events.Body, "data: "+marker+"alice") {
 		w.Errorf("events: got %d %.200q", events.Status, events.Body)
 	}
-	w.wantApp(p.Navigate(w, "/home"), "after some use")
+	w.wantApp(p.Navigate(w, w.app.base+"/home"), "after some use")
 }
 
 // thief has alice's password, and the cookies of her browser but the gate's.
@@ -236,11 +261,11 @@ func (w *world) thief(alice *gatetest.Person) {
 			eve.Take(c)
 		}
 	}
-	w.wantNothing(eve.Navigate(w, "/home"), "with stolen cookies")
-	page := w.typeIn(eve, eve.Navigate(w, w.app.login()), "alice", gatetest.Password)
+	w.wantNothing(eve.Navigate(w, w.app.base+"/home"), "with stolen cookies")
+	page := w.typeIn(eve, eve.Navigate(w, w.app.base+w.app.login()), "alice", gatetest.Password)
 	w.wantAt(page, gatetest.PathChallenge, "with alice's password")
-	for _, path := range []string{"/home", "/file", "/events", "/me", w.app.login(), w.app.login() + "?next=%2Fhome"} {
-		page := eve.Do(w, eve.Request(w, http.MethodGet, path, nil, nil))
+	for _, path := range []string{"/", "/home", "/file", "/events", "/me", w.app.login(), w.app.login() + "?next=%2Fhome"} {
+		page := eve.Do(w, eve.Request(w, http.MethodGet, w.app.base+path, nil, nil))
 		w.wantNothing(page, fmt.Sprintf("%s with alice's password", path))
 		if strings.Contains(page.Body, "alice") && page.Status == http.StatusOK {
 			w.Errorf("%s with alice's password: %d %.300s", path, page.Status, page.Body)
