@@ -306,26 +306,6 @@ func readSetCookie(line string, now time.Time) (c Cookie, attributes []string, o
 	return c, attributes, true
 }
 
-// deletion tells whether a value is one with which apps take a cookie back.
-func deletion(value string) bool {
-	switch strings.Trim(value, `"`) {
-	case "", "deleted", "-del-":
-		return true
-	}
-	return false
-}
-
-// parseTime reads a date as apps write it.
-func parseTime(s string) (time.Time, error) {
-	at, err := http.ParseTime(s)
-	for _, layout := range []string{"Mon, 02-Jan-2006 15:04:05 MST", "Mon, 2 Jan 2006 15:04:05 MST", "Monday, 02-Jan-2006 15:04:05 MST"} {
-		if err != nil {
-			at, err = time.Parse(layout, s)
-		}
-	}
-	return at, err
-}
-
 // Write puts sealed cookies in place of those that the app has set in h. What is
 // deleted is deleted in the browser too.
 func (j *Jar) Write(h http.Header, now time.Time) error {

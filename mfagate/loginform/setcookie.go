@@ -68,3 +68,23 @@ func cookieTime(text string) (time.Time, bool) {
 	}
 	return time.Time{}, false
 }
+
+// deletion tells whether a value is one with which apps take a cookie back.
+func deletion(value string) bool {
+	switch strings.Trim(value, `"`) {
+	case "", "deleted", "-del-":
+		return true
+	}
+	return false
+}
+
+// parseTime reads a date as apps write it.
+func parseTime(s string) (time.Time, error) {
+	at, err := http.ParseTime(s)
+	for _, layout := range []string{"Mon, 02-Jan-2006 15:04:05 MST", "Mon, 2 Jan 2006 15:04:05 MST", "Monday, 02-Jan-2006 15:04:05 MST"} {
+		if err != nil {
+			at, err = time.Parse(layout, s)
+		}
+	}
+	return at, err
+}
