@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"runtime"
 	"strings"
@@ -320,6 +321,23 @@ func BenchmarkUpload(b *testing.B) {
 	}
 }
 
+// beyond is what only work takes that grows with the square of a request: some milliseconds
+// are usual, and a busy machine makes hundreds of them.
+const beyond = 10 * time.Second
+
+// least tells how long f takes when it is least disturbed.
+func least(f func()) time.Duration {
+	shortest := time.Duration(math.MaxInt64)
+	for range 3 {
+		start := time.Now()
+		f()
+		if shortest = min(shortest, time.Since(start)); shortest < beyond/10 {
+			break
+		}
+	}
+	return shortest
+}
+
 // Whoever has a session, or none, must not keep the gate busy with a request.
 func TestNoRequestTakesLong(t *testing.T) {
 	c := plainForm()
@@ -331,12 +349,13 @@ func TestNoRequestTakesLong(t *testing.T) {
 			"&", ";=", "=", "%20", "a[]", "[", "{", `{"":`, `"",`, "'", "/*", "//\n", "\\", "\"\\", "\n", "\r\n ", "name=",
 			upload + "\n ", upload + strings.Repeat("a;name=", 1000) + "\n", upload + "a" + strings.Repeat("\n ;", 1000) + "\n", "a[" + strings.Repeat("]", 2000),
 		} {
-			start := time.Now()
 			body := fill(piece)
-			_ = f.Guard(request(t, "POST /x", media, body)) // whatever it says
-			f.Classify(request(t, "POST /login", media, body[:MaxForm]))
-			_, _ = f.ReadSubmission(request(t, "POST /login", media, body[:MaxForm]))
-			if took := time.Since(start); took > 3*time.Second {
+			took := least(func() {
+				_ = f.Guard(request(t, "POST /x", media, body)) // whatever it says
+				f.Classify(request(t, "POST /login", media, body[:MaxForm]))
+				_, _ = f.ReadSubmission(request(t, "POST /login", media, body[:MaxForm]))
+			})
+			if took > beyond {
 				t.Errorf("%s full of %.20q took %v", media, piece, took)
 			}
 		}
@@ -349,7 +368,7 @@ func TestNoRequestTakesLong(t *testing.T) {
 	if n, err := parseJSON([]byte("{"+keys.String()+`"z":1}`), MaxAnswer); err != nil || n.at(pointer{"z"}) == nil {
 		t.Errorf("got %v; want many keys", err)
 	}
-	if took := time.Since(start); took > 3*time.Second {
+	if took := time.Since(start); took > beyond {
 		t.Errorf("many keys took %v", took)
 	}
 }

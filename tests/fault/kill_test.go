@@ -34,7 +34,9 @@ func TestKill(t *testing.T) {
 				k := &killing{Server: gatetest.Start(t, gatetest.Config{Plain: true, Site: gatetest.ByHeader}), prefix: fmt.Sprintf("p%d-", n), all: &all}
 				for range 4 {
 					p := k.Server.Named(k.name())
+					start := time.Now()
 					p.Enrol(t, "/")
+					k.pace = time.Since(start)
 					k.enrolled = append(k.enrolled, p)
 				}
 				for range kills / servers {
@@ -71,6 +73,7 @@ type killing struct {
 	prefix   string
 	people   int
 	enrolled []*gatetest.Person // with their recovery codes
+	pace     time.Duration      // of an enrolment on this machine, so that kills come in the midst of one
 	all      *outcomes
 }
 
@@ -89,7 +92,7 @@ func (k *killing) round(t *testing.T) {
 	}
 	one := k.recovering(t)
 	wg.Go(func() { one.UntilGone(func() { one.run(t) }) })
-	time.Sleep(time.Duration(rand.Int64N(int64(60 * time.Millisecond))))
+	time.Sleep(time.Duration(rand.Int64N(int64(3 * k.pace)))) // three people are at it at once
 	k.Kill()
 	wg.Wait()
 	if err := k.Run(); err != nil {
