@@ -149,7 +149,7 @@ func (a *app) form(w http.ResponseWriter, r *http.Request, s *state, id string) 
 	}
 	flash := s.Flash
 	s.Flash = ""
-	id = a.save(w, s, id)
+	a.save(w, s, id)
 	a.showForm(w, r, s, flash)
 }
 
