@@ -21,7 +21,7 @@ func TestAdministrator(t *testing.T) {
 		{name: "admin-no-script", noScript: true},
 	} {
 		t.Run(l.name, func(t *testing.T) {
-			s := gatetest.Start(t, gatetest.Config{Users: []string{"alice", "carol", "dora"}, Block: "admins dora\nauditors carol"})
+			s := gatetest.Start(t, gatetest.Config{Plain: true, Users: []string{"alice", "carol", "dora"}, Block: "admins dora\nauditors carol"})
 			alice := s.Person("alice")
 			alice.Enrol(t, "/")
 

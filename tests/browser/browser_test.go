@@ -17,7 +17,7 @@ import (
 
 const want = "/wanted?page=2"
 
-var config = gatetest.Config{Options: "support \"Help desk, room 12\" tel:+4912345"}
+var config = gatetest.Config{Plain: true, Options: "support \"Help desk, room 12\" tel:+4912345"}
 
 // looks are the devices and habits that the pages must suit.
 var looks = []look{

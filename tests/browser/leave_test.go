@@ -23,7 +23,7 @@ const optional = `
 // TestOptional leads people who may choose: they put it off, set it up after all,
 // prove it behind a link for a forgotten password, and switch it off again.
 func TestOptional(t *testing.T) {
-	s := gatetest.Start(t, gatetest.Config{Options: "recovery_codes {\norder confirm\n}", Site: gatetest.BasicAuth("alice", "bob", "carol") + optional})
+	s := gatetest.Start(t, gatetest.Config{Plain: true, Options: "recovery_codes {\norder confirm\n}", Site: gatetest.BasicAuth("alice", "bob", "carol") + optional})
 	for _, v := range visitors {
 		t.Run(v.look.name, func(t *testing.T) {
 			b := open(t, s, v.user, v.look.of("optional"))
@@ -100,7 +100,7 @@ func (b *tab) switchOff(p *phone) {
 // TestGrace leads people who must set it up within two weeks. Here the codes come
 // before the phone.
 func TestGrace(t *testing.T) {
-	s := gatetest.Start(t, gatetest.Config{Options: "recovery_codes {\norder before\n}", Block: "grace 14d"})
+	s := gatetest.Start(t, gatetest.Config{Plain: true, Options: "recovery_codes {\norder before\n}", Block: "grace 14d"})
 	for _, v := range visitors {
 		t.Run(v.look.name, func(t *testing.T) {
 			b := open(t, s, v.user, v.look.of("grace"))

@@ -11,7 +11,7 @@ import (
 // told on the pages, until they give an address.
 func TestNoticesAndAddress(t *testing.T) {
 	p := newPost(t)
-	s := gatetest.Start(t, gatetest.Config{Options: p.options() + "notify {\nask_address\n}"})
+	s := gatetest.Start(t, gatetest.Config{Plain: true, Options: p.options() + "notify {\nask_address\n}"})
 	for _, v := range visitors {
 		t.Run(v.look.name, func(t *testing.T) {
 			phone := enrolled(t, s, v.user)

@@ -15,6 +15,7 @@ import (
 // again, and the administrators who decide, count, and choose for all.
 func TestRequestsAndSettings(t *testing.T) {
 	s := gatetest.Start(t, gatetest.Config{
+		Plain: true,
 		Users: []string{"alice", "bob", "carol", "dora", "erin", "fred"}, Options: config.Options, Block: "reset_delay 72h\nadmins dora erin fred",
 	})
 	for _, v := range visitors {

@@ -27,7 +27,7 @@ func (l look) of(story string) look {
 // phone, and later to a mailbox.
 func TestSentCodes(t *testing.T) {
 	p := newPost(t)
-	s := gatetest.Start(t, gatetest.Config{Options: p.options() + "factor totp\nfactor sms {\ncountries DE\n}\nfactor email"})
+	s := gatetest.Start(t, gatetest.Config{Plain: true, Options: p.options() + "factor totp\nfactor sms {\ncountries DE\n}\nfactor email"})
 	for i, v := range visitors {
 		t.Run(v.look.name, func(t *testing.T) {
 			p.open(true)
