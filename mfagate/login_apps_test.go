@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/mfagate/caddy-mfagate/mfagate"
 	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
@@ -218,4 +221,38 @@ func TestRedirectionToTheAppsOwnAddressBecomesLocal(t *testing.T) {
 			t.Errorf("%s: becomes %q; want %q", from, got, want)
 		}
 	}
+}
+
+// a stream that began with the password alone goes on after its user has enrolled.
+func TestStreamAfterTheFormAloneEndsWithEnrolment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, app := newFormWorld(t)
+		ended, stop := make(chan struct{}), make(chan struct{})
+		w.handler = w.formBlock(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/events" {
+				app.ServeHTTP(rw, r)
+				return
+			}
+			select {
+			case <-r.Context().Done():
+				close(ended)
+			case <-stop:
+			}
+		}), mfagate.Site{Mode: mfagate.Optional, RemindEvery: -1})
+		thief, alice := w.person(""), w.person("")
+		thief.signIn("alice", formPassword).want(302, "/home")
+		go w.handler.ServeHTTP(httptest.NewRecorder(), thief.request("GET", "/events", "", ""))
+		synctest.Wait()
+		alice.signIn("alice", formPassword).want(302, "/home")
+		alice.last.Header().Set("Location", "/.mfa/enroll")
+		alice.enrolHere()
+		time.Sleep(10 * time.Second)
+		select {
+		case <-ended:
+		default:
+			t.Error("the stream is still open")
+		}
+		close(stop)
+		synctest.Wait()
+	})
 }

@@ -154,7 +154,11 @@ func (v *visit) pass(d Decision, next Next) error {
 		return nil
 	}
 	defer v.live.streams.remove(st)
-	return next(v.w, v.r.WithContext(st), d)
+	v.r = v.r.WithContext(st)
+	if d.Factor == "" { // signed in at the login form only: it also ends with the leave to go without
+		return v.passLoose(d, next)
+	}
+	return next(v.w, v.r, d)
 }
 
 // A loose request is with the app without a session, since its user has leave to
