@@ -22,13 +22,13 @@ func (g *gateway) admin(method, path, body string) answer {
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	client := http.Client{Transport: &http.Transport{
+	client := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", g.socket)
 		},
 	}}
-	resp, err := client.Do(req)
+	resp, err := askAnew(client, req)
 	if err != nil {
 		g.t.Fatal(err)
 	}

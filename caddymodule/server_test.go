@@ -136,12 +136,25 @@ var noRedirects = &http.Client{
 	Transport:     &http.Transport{DisableKeepAlives: true},
 }
 
+// askAnew sends a request, which has a body only if that can be had again, and sends it once more
+// where the server closed the connection unread: Caddy may do that to who comes just
+// when it reloads, with this module or without.
+func askAnew(client *http.Client, req *http.Request) (*http.Response, error) {
+	resp, err := client.Do(req)
+	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF) {
+		if req.GetBody != nil {
+			if req.Body, err = req.GetBody(); err != nil {
+				return nil, err
+			}
+		}
+		resp, err = client.Do(req)
+	}
+	return resp, err
+}
+
 func (g *gateway) send(req *http.Request) answer {
 	g.t.Helper()
-	resp, err := noRedirects.Do(req)
-	if errors.Is(err, syscall.ECONNRESET) { // Caddy may do that to who comes just when it reloads
-		resp, err = noRedirects.Do(req)
-	}
+	resp, err := askAnew(noRedirects, req)
 	if err != nil {
 		g.t.Fatal(err)
 	}

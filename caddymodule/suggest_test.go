@@ -2,14 +2,12 @@ package caddymodule
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/mfagate/caddy-mfagate/mfagate/learn"
@@ -47,10 +45,7 @@ func (s *surfer) open(method, path, from string, form url.Values) (int, string, 
 	if from != "" {
 		req.Header.Set("Referer", s.base+from)
 	}
-	resp, err := s.client.Do(req)
-	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF) { // Caddy may do that to who comes just when it reloads
-		resp, err = s.client.Do(req)
-	}
+	resp, err := askAnew(s.client, req)
 	if err != nil {
 		s.Fatal(err)
 	}
