@@ -38,6 +38,7 @@ func (v *visit) appRequest(ctx context.Context, r *http.Request, cookies loginfo
 	for _, name := range []string{"Range", "If-Range", "If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "Expect", "Te", "Trailer"} {
 		r.Header.Del(name)
 	}
+	loginform.StripMethod(r.Header)
 	r.Trailer, r.Form, r.PostForm, r.MultipartForm = nil, nil, nil, nil
 	r.Header.Set("Accept-Encoding", "identity")
 	setCookies(r, cookies)

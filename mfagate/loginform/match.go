@@ -164,7 +164,7 @@ func (f *Form) loosely(t *table, r *http.Request, long bool) bool {
 	if len(t.all) == 0 {
 		return false
 	}
-	use := func(p *pattern) bool { return p.stops(r) && f.bodyStops(r, p, long) }
+	use := func(p *pattern) bool { return f.stops(p, r) && f.bodyStops(r, p, long) }
 	path := r.URL.Path
 	if !strings.ContainsAny(path, "\\%;\x00") && !strings.Contains(path, "//") && !strings.Contains(path, "/.") && strings.HasPrefix(path, "/") {
 		return t.each(strings.ToLower(trimSlash(path)), use) // there is one way to read it
@@ -225,12 +225,8 @@ func trimSlash(p string) string {
 
 // stops tells whether method and query match in some reading. Keys that the
 // pattern does not have are no matter.
-func (p *pattern) stops(r *http.Request) bool {
-	method := strings.ToUpper(r.Method)
-	if method == http.MethodHead && !slices.Contains(p.methods, method) {
-		method = http.MethodGet
-	}
-	if p.methods != nil && !slices.Contains(p.methods, method) {
+func (f *Form) stops(p *pattern, r *http.Request) bool {
+	if p.methods != nil && !f.stopsMethod(p, r) {
 		return false
 	}
 	for _, k := range p.query {
@@ -239,6 +235,26 @@ func (p *pattern) stops(r *http.Request) bool {
 		}
 	}
 	return true
+}
+
+// stopsMethod tells whether a request has one of the methods, or asks the app by a header to
+// take it for one that has.
+func (f *Form) stopsMethod(p *pattern, r *http.Request) bool {
+	method := strings.ToUpper(r.Method)
+	if method == http.MethodHead && !slices.Contains(p.methods, method) {
+		method = http.MethodGet
+	}
+	return slices.Contains(p.methods, method) || overridden(r.Header) || method == http.MethodPost && f.asksMethod(r)
+}
+
+// anyMethod is the field by which forms of Rails, Laravel and others ask to be taken for another
+// method, since browsers send no others.
+var anyMethod = condition{form: "_method", value: parseGlobs([]string{"*"})}
+
+// asksMethod tells whether a form has that field, in its query or in its body.
+func (f *Form) asksMethod(r *http.Request) bool {
+	inQuery := (&queryKey{name: anyMethod.form, value: anyMethod.value}).inAny(r.URL.RawQuery)
+	return inQuery || f.where(r, []condition{anyMethod}) != no
 }
 
 // inAny tells whether a key is in a query with the value wanted, perhaps among

@@ -272,3 +272,39 @@ func BenchmarkClassify(b *testing.B) {
 		}
 	}
 }
+
+// A request that asks the app to take it for another method is stopped as one of that method,
+// and never admitted as one: frameworks know a header or a field for it.
+func TestOverriddenMethods(t *testing.T) {
+	c := wordpress()
+	c.Refuse = []Pattern{{Text: "PUT /wp-json/users"}}
+	c.Logout = []Pattern{{Text: "DELETE /session"}}
+	f := compile(t, c)
+	for _, test := range []struct {
+		line, header, body string
+		want               Kind
+	}{
+		{"PUT /wp-json/users", "", "", Refuse},
+		{"GET /wp-json/users", "", "", Other},
+		{"POST /wp-json/users", "", "a=b", Other},
+		{"GET /wp-json/users", "X-Http-Method-Override", "", Refuse},
+		{"POST /wp-json/users", "X-Http-Method", "", Refuse},
+		{"POST /wp-json/users", "X_Method_Override", "", Refuse},
+		{"POST /wp-json/users?_method=PUT", "", "a=b", Refuse},
+		{"POST /wp-json/users", "", "_method=put", Refuse},
+		{"POST /session", "", "_method=delete&authenticity_token=x", Logout},
+		{"POST /session", "", "user=x", Other},
+	} {
+		r := request(t, test.line, "application/x-www-form-urlencoded", test.body)
+		if test.header != "" {
+			r.Header[test.header] = []string{"PUT"}
+		}
+		if got := f.Classify(r); got != test.want {
+			t.Errorf("%s, %s, %s: got %v; want %v", test.line, test.header, test.body, got, test.want)
+		}
+	}
+	h := http.Header{"X-Http-Method-Override": {"PUT"}, "X_http_method": {"PUT"}, "X-Other": {"x"}}
+	if StripMethod(h); len(h) != 1 {
+		t.Errorf("left over: %v", h)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 )
 
 // A Submission is a login request as read.
@@ -31,7 +32,27 @@ func (s *Submission) Wipe() {
 }
 
 // overrides are headers by which a request asks for another method.
-var overrides = []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"}
+var overrides = map[string]bool{"X-Http-Method-Override": true, "X-Http-Method": true, "X-Method-Override": true}
+
+// overridden tells whether a request asks for another method, perhaps by an alias of such a header.
+func overridden(h http.Header) bool {
+	for name := range h {
+		if overrides[name] || strings.ContainsAny(name, "_.") && overrides[dashed(name)] {
+			return true
+		}
+	}
+	return false
+}
+
+// StripMethod takes off the headers by which some frameworks take a request for one of another
+// method than was judged. Within a session they may stay.
+func StripMethod(h http.Header) {
+	for name := range h {
+		if overrides[name] || overrides[dashed(name)] {
+			delete(h, name)
+		}
+	}
+}
 
 // ReadSubmission reads the body of a request that is Submit. The error is
 // ErrTooLong if it is longer than MaxForm, ErrAmbiguous if there is more than one way
@@ -68,10 +89,8 @@ func (f *Form) checkHead(r *http.Request) error {
 	if len(r.Trailer) > 0 || r.Header.Get("Content-Range") != "" {
 		return ambiguous("it is not whole")
 	}
-	for _, h := range overrides {
-		if r.Header.Get(h) != "" {
-			return ambiguous("it asks for another method")
-		}
+	if overridden(r.Header) {
+		return ambiguous("it asks for another method")
 	}
 	w := f.watch()
 	w.query(r.URL.RawQuery)

@@ -211,3 +211,26 @@ func TestO31PublicGivesNothingMore(t *testing.T) {
 		}
 	})
 }
+
+// TestO34MethodOverride: to an app that knows such headers, a page asked for by a visitor is
+// never anything but that page.
+func TestO34MethodOverride(t *testing.T) {
+	in(t, oracle.Options{}, func(w *world) {
+		for _, path := range []string{"/login", "/static/app.css"} {
+			r := w.client().request("GET", path, "", "")
+			r.Header["X-HTTP-Method-Override"] = []string{"POST"}
+			r.Header.Set("X-HTTP-Method-Override", "POST")
+			w.client().send(r)
+		}
+		if len(w.app.Acts()) == 0 {
+			t.Error("nothing reached the app")
+		}
+		for _, a := range w.app.Acts() {
+			for name := range a.Header {
+				if strings.Contains(strings.ToLower(name), "override") {
+					t.Errorf("%s reached the app with %s", a.URI, name)
+				}
+			}
+		}
+	})
+}
