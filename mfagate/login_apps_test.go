@@ -256,3 +256,15 @@ func TestStreamAfterTheFormAloneEndsWithEnrolment(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// Where the operator lets the very cookie pass in clear by which the app knows people, nobody
+// signs in: it would be good in any browser.
+func TestTheSessionMustBeSealed(t *testing.T) {
+	w, app := newFormWorld(t, func(c *loginform.Config) { c.PassCookies = []string{"PHP*"} })
+	p := w.person("")
+	p.signIn("alice", formPassword).want(401)
+	p.get("/home").want(303, "/login")
+	if app.acted("alice") {
+		t.Error("the app acted as alice")
+	}
+}

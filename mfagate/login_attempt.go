@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -219,6 +220,10 @@ func (v *visit) signedIn(a *loginAttempt, answer *loginform.Answer) error {
 		v.gate.log.Warn("the app does not say who signed in", "site", v.site.Name, "error", err)
 		return v.signInUnclear(a, answer)
 	}
+	if v.unbound(a) {
+		v.gate.log.Error("the app's session is in no cookie that is sealed, so nobody can sign in; look at pass_cookies, and whether it is a token (session bearer)", "site", v.site.Name)
+		return v.signInUnclear(a, answer)
+	}
 	v.Subject = Subject{v.realm, name}
 	if err := v.admit(a, identified); err != nil {
 		return err
@@ -235,6 +240,14 @@ func (v *visit) signedIn(a *loginAttempt, answer *loginform.Answer) error {
 		return v.sendAnswer(answer)
 	}
 	return v.askFactor(d.Verdict, a, answer)
+}
+
+// unbound tells whether nothing that the app would know the person by is sealed: what passes in
+// clear could be used in any other session.
+func (v *visit) unbound(a *loginAttempt) bool {
+	form := v.login.Form
+	return form.Config().Bearer == nil &&
+		!slices.ContainsFunc(a.sent.With(a.set), func(c loginform.Cookie) bool { return !c.Deleted && !form.Passes(c.Name) })
 }
 
 // whoIs tells who signed in. identified is false if only the person says so.

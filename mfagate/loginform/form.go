@@ -297,10 +297,27 @@ func (f *Form) compileNames() error {
 		f.queryKeys = append(f.queryKeys, foldName(k))
 	}
 	errs = append(errs,
-		checkCookies("pass_cookies", f.config.PassCookies),
+		checkCookies("pass_cookies", f.config.PassCookies), f.checkProving(),
 		checkCookies("bound_cookies", f.config.BoundCookies),
 		checkCookies("rotating_cookies", f.config.RotatingCookies))
 	return errors.Join(errs...)
+}
+
+// checkProving refuses to let a cookie pass in clear that shows who signed in.
+func (f *Form) checkProving() error {
+	var proving []string
+	for _, line := range f.config.Success {
+		proving = append(proving, line.SetCookie...)
+	}
+	if id := f.config.Identify; id != nil && id.Cookie != "" {
+		proving = append(proving, id.Cookie)
+	}
+	for _, name := range proving {
+		if f.Passes(name) {
+			return fmt.Errorf("pass_cookies: %s comes with a right password, so it must be sealed; bound_cookies would do if scripts must read it", name)
+		}
+	}
+	return nil
 }
 
 func checkCookies(option string, names []string) error {

@@ -150,6 +150,10 @@ func TestCompileNamesTheOptionThatWillNotDo(t *testing.T) {
 		{func(c *Config) { c.Headers = []string{"X Y"} }, "headers"},
 		{func(c *Config) { c.QueryKeys = []string{"a=b"} }, "query_keys"},
 		{func(c *Config) { c.PassCookies = []string{"*"} }, "pass_cookies"},
+		{func(c *Config) {
+			c.PassCookies = []string{"theme", "wordpress_*"}
+			c.Success = []Signs{{SetCookie: []string{"wordpress_logged_in_*"}}}
+		}, "pass_cookies: wordpress_logged_in_*"},
 		{func(c *Config) { c.BoundCookies = []string{"a b"} }, "bound_cookies"},
 		{func(c *Config) { c.RotatingCookies = []string{""} }, "rotating_cookies"},
 		{func(c *Config) { c.Bearer = &Bearer{} }, "bearer"},
