@@ -41,6 +41,9 @@ func cmdSuggest(l commandLine) error {
 		return printJSON(seen)
 	}
 	text, uncertain := suggest(seen)
+	if scheme := unseen(seen.Guarded); text == "" && scheme != "" {
+		return fmt.Errorf("the app asks for %s credentials, which the gate cannot watch: see \"Apps whose login cannot be observed\" in the manual of the login form", scheme)
+	}
 	if text == "" {
 		return errNothingSeen
 	}

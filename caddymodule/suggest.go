@@ -16,6 +16,7 @@ type suggestion struct {
 	login     learn.Login
 	right     []learn.Answer // that led on
 	wrong     []learn.Answer // after which people had to try again
+	guessed   bool           // nothing that people did next told them apart
 	uncertain bool
 	text      strings.Builder
 }
@@ -23,6 +24,9 @@ type suggestion struct {
 // suggest returns the block, empty if no login was seen, and whether people should look
 // after it before they use it.
 func suggest(l learnt) (text string, uncertain bool) {
+	if g := bestGuarded(l.Guarded); g != nil && !anyWent(l.Logins) {
+		return suggestGuarded(l, *g)
+	}
 	if len(l.Logins) == 0 {
 		return "", true
 	}
@@ -35,6 +39,7 @@ func suggest(l learnt) (text string, uncertain bool) {
 			s.wrong = append(s.wrong, a)
 		}
 	}
+	s.guess()
 	s.line("login_form {")
 	s.request()
 	s.judgement()
@@ -43,14 +48,20 @@ func suggest(l learnt) (text string, uncertain bool) {
 	return s.text.String(), s.uncertain
 }
 
+// went is how many people went on after a login.
+func went(l learn.Login) (n int) {
+	for _, a := range l.Answers {
+		n += a.Went
+	}
+	return n
+}
+
+func anyWent(logins []learn.Login) bool {
+	return slices.ContainsFunc(logins, func(l learn.Login) bool { return went(l) > 0 })
+}
+
 // bestLogin is the one after which most people went on.
 func bestLogin(logins []learn.Login) learn.Login {
-	went := func(l learn.Login) (n int) {
-		for _, a := range l.Answers {
-			n += a.Went
-		}
-		return n
-	}
 	return slices.MaxFunc(logins, func(a, b learn.Login) int {
 		if d := went(a) - went(b); d != 0 {
 			return d
@@ -100,8 +111,11 @@ func (s *suggestion) request() {
 	if l.Method != "POST" {
 		submit = l.Method + " " + submit
 	}
-	s.option("submit", quotes(submit)...)
+	s.option("submit", append(quotes(submit), s.where()...)...)
 	s.others()
+	if last(l.Password) != "" {
+		s.doubt("the password has no name; it was taken for one by its place, %s.", l.Password)
+	}
 	if l.User != "" {
 		s.option("user", quote(l.User))
 	} else {
@@ -138,7 +152,7 @@ func (s *suggestion) page() (uri string, known bool) {
 // others tells of further places to which passwords went.
 func (s *suggestion) others() {
 	for _, other := range s.Logins {
-		if other.Method == s.login.Method && other.URI() == s.login.URI() {
+		if other.Method == s.login.Method && other.URI() == s.login.URI() && slices.Equal(other.Where, s.login.Where) {
 			continue
 		}
 		s.doubt("passwords went to %s %s, too (%d times, field %q). Another page to sign in is a \"submit\" of its own; a way for programs belongs under \"refuse\"; where people change their password needs nothing.",
@@ -161,6 +175,9 @@ func (s *suggestion) judgement() {
 	if len(s.wrong) == 0 {
 		s.doubt("no wrong password was seen; type one while the site observes.")
 	}
+	if s.guessed {
+		s.doubt("no page followed that shows who got in, so this is guessed from the answers.")
+	}
 	for _, a := range s.right {
 		signs := s.signs(a)
 		if slices.ContainsFunc(s.wrong, func(w learn.Answer) bool { return s.meets(w, a) }) {
@@ -176,8 +193,7 @@ func (s *suggestion) judgement() {
 			s.option("failure", signs)
 		}
 	}
-	s.doubt("what the app calls the person cannot be seen from names alone. Without identify the typed name counts, and enrolment takes a ticket; with a page that shows it, write for example:")
-	s.note("identify probe GET /account selector \"#username\"")
+	s.identify()
 }
 
 func describe(a learn.Answer) string {
@@ -196,6 +212,9 @@ func describe(a learn.Answer) string {
 	}
 	if len(a.JSON) > 0 {
 		parts = append(parts, "with JSON "+strings.Join(a.JSON, ", "))
+	}
+	if words := append(slices.Clone(a.Words), a.Text); len(words) > 1 || a.Text != "" {
+		parts = append(parts, fmt.Sprintf("saying %q", slices.DeleteFunc(words, func(w string) bool { return w == "" })))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -217,7 +236,7 @@ func (s *suggestion) signs(a learn.Answer) []string {
 	if a.Type == "html" && a.Location == "" && !a.Form {
 		signs = append(signs, "not_body", "`type=\"password\"`")
 	}
-	return signs
+	return append(signs, s.texts(a)...)
 }
 
 // place tells where a right password leads: not to the login page, where that is enough.
@@ -267,6 +286,12 @@ func failureSigns(w learn.Answer) []string {
 		return status
 	case w.Location != "" && w.Location != "elsewhere" && (path != "/" || query != ""):
 		return append(status, "location", quote(path+"*"))
+	case w.Text != "":
+		return append(status, "body", quote(w.Text))
+	case len(falses(w)) > 0:
+		return append(status, "json", quote(falses(w)[0]))
+	case len(w.Words) > 0:
+		return append(status, "body", quote(w.Words[0]))
 	}
 	return nil
 }
@@ -281,6 +306,12 @@ func sameFailure(w, right learn.Answer) bool {
 		return right.Form
 	case w.Location != "":
 		return strings.HasPrefix(right.Location, path)
+	case w.Text != "":
+		return strings.Contains(right.Text, w.Text)
+	case len(falses(w)) > 0:
+		return slices.Contains(right.JSON, falses(w)[0])
+	case len(w.Words) > 0:
+		return slices.Contains(right.Words, w.Words[0])
 	}
 	return true
 }

@@ -63,8 +63,11 @@ func (s *suggestion) programs() {
 		text := programText(p)
 		if !seen[text] && len(seen) < 12 {
 			seen[text] = true
-			s.note("No browser, or with credentials of its own, so it will be stopped: %s", text)
+			s.note("No browser, or with credentials of its own, so it will be stopped: %s, %d times", text, p.Count)
 		}
+	}
+	if n := len(s.Programs) - len(seen); n > 0 {
+		s.note("And %d more like these; --json lists them.", n)
 	}
 }
 

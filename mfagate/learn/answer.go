@@ -17,13 +17,15 @@ import (
 // An Answer is a kind of answers to a login.
 type Answer struct {
 	Status   int      `json:"status"`
-	Type     string   `json:"type,omitempty"`     // html or json
+	Type     string   `json:"type,omitempty"`     // html, json or text
 	Location string   `json:"location,omitempty"` // the path
 	Cookies  []string `json:"set_cookie,omitempty"`
 	Deleted  []string `json:"deleted_cookies,omitempty"`
-	JSON     []string `json:"json,omitempty"` // pointers, with the value where that is true, false or null
-	Form     bool     `json:"form,omitempty"` // it asks for a password again
-	Size     int      `json:"size,omitempty"` // of the last one, in bytes
+	JSON     []string `json:"json,omitempty"`  // pointers, with the value where that is true, false or null
+	Text     string   `json:"text,omitempty"`  // all of it, if that is a word such as Ok.
+	Words    []string `json:"words,omitempty"` // of a page, such as incorrect
+	Form     bool     `json:"form,omitempty"`  // it asks for a password again
+	Size     int      `json:"size,omitempty"`  // of the last one, in bytes
 
 	Count int `json:"count"`
 	Went  int `json:"went"`  // people who got a page without a form after it
@@ -96,7 +98,7 @@ func (w *watchedWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // Unwrap gives http.ResponseController the rest.
 func (w *watchedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// kind tells html and json from all else.
+// kind tells html, json and plain text from all else.
 func kind(h http.Header) string {
 	media := strings.ToLower(h.Get("Content-Type"))
 	switch {
@@ -104,6 +106,8 @@ func kind(h http.Header) string {
 		return "html"
 	case strings.Contains(media, "json"):
 		return "json"
+	case strings.HasPrefix(media, "text/plain"):
+		return "text"
 	}
 	return ""
 }
@@ -155,8 +159,13 @@ func (w *watchedWriter) answer(s *sent, host string) Answer {
 			a.Cookies = append(a.Cookies, n)
 		}
 	}
-	if a.Type == "json" {
+	switch a.Type {
+	case "json":
 		a.JSON = s.keys(w.plain())
+	case "text":
+		a.Text = phrase(w.plain())
+	case "html":
+		a.Words = words(w.plain())
 	}
 	return a
 }

@@ -25,6 +25,7 @@ const (
 	maxTries   = 1024 // clients whose last attempt may still tell something
 	tryLife    = 5 * time.Minute
 	maxWatched = 32 // bodies that are looked at, at the same time
+	maxFound   = 24 // places of names
 )
 
 // A Learner learns about one app. It may be used by any number of goroutines. Make it
@@ -46,7 +47,10 @@ type Learner struct {
 	programs table[Program]
 	queries  table[Door]
 	cookies  table[*Cookie]
+	places   table[*Guarded]
+	found    table[*Name]
 	tries    map[[32]byte]*try
+	typists  map[[32]byte]*typist
 }
 
 // A try is an attempt whose outcome the client's next page will tell.
@@ -79,7 +83,8 @@ func (l *Learner) Forget() {
 	l.files, l.logouts, l.resets = newTable[string](maxPlaces), newTable[Way](maxPlaces), newTable[Way](maxPlaces)
 	l.sockets, l.programs, l.queries = newTable[Place](maxPlaces), newTable[Program](maxPlaces), newTable[Door](maxPlaces)
 	l.cookies = newTable[*Cookie](maxCookies)
-	l.tries = make(map[[32]byte]*try)
+	l.places, l.found = newTable[*Guarded](maxPlaces), newTable[*Name](maxFound)
+	l.tries, l.typists = make(map[[32]byte]*try), make(map[[32]byte]*typist)
 }
 
 // Watch returns w and r with what is needed to learn from them. Both must be used in
@@ -142,25 +147,36 @@ func (v *visit) done() {
 		s = read(v.encoding, v.r.Header.Get("Content-Type"), v.body.seen.Bytes())
 		if user, password = s.credentials(); s.doubled() {
 			password = ""
+		} else if password == "" {
+			user, password = s.nameless()
 		}
 	}
 	for _, values := range v.r.URL.Query() {
 		s.values = append(s.values, values...)
 	}
+	fresh := v.learn(s, user, password)
+	if fresh != nil && v.onLogin != nil {
+		v.onLogin(*fresh)
+	}
+}
+
+// learn keeps what the request tells. It returns a login of a new kind.
+func (v *visit) learn(s *sent, user, password string) (fresh *Login) {
 	asks := password == "" && v.w.asks()
 	v.mu.Lock()
 	v.requests++
 	v.heads(s)
-	var fresh *Login
 	if password != "" {
 		fresh = v.login(s, user, password)
 	} else {
 		v.next(asks)
 	}
+	t, typed := v.whose(asks)
 	v.mu.Unlock()
-	if fresh != nil && v.onLogin != nil {
-		v.onLogin(*fresh)
+	if typed {
+		v.names(t)
 	}
+	return fresh
 }
 
 // client is whom attempts are compared by: nothing that could be told outside.
@@ -170,10 +186,11 @@ func (v *visit) client() [32]byte {
 
 // login notes an attempt, and returns it if it is of a new kind.
 func (v *visit) login(s *sent, user, password string) *Login {
-	key := v.r.Method + " " + v.at.URI() + " " + s.encoding + " " + user + " " + password
+	where := s.where()
+	key := v.r.Method + " " + v.at.URI() + " " + s.encoding + " " + user + " " + password + " " + strings.Join(where, " ")
 	row, first := v.logins.see(key, func() *login {
 		return &login{Login{
-			Method: v.r.Method, Place: v.at, Encoding: s.encoding, User: user, Password: password, Page: v.referer(),
+			Method: v.r.Method, Place: v.at, Encoding: s.encoding, User: user, Password: password, Where: where, Page: v.referer(),
 		}, newTable[*Answer](maxAnswers)}
 	})
 	a := v.w.answer(s, v.r.Host)
@@ -182,7 +199,8 @@ func (v *visit) login(s *sent, user, password string) *Login {
 	client := v.client()
 	v.close(client, false)
 	v.open(client, &try{time.Now(), key, known.value})
-	if a.Form {
+	v.types(client, s.value(user))
+	if a.Form || v.w.status == http.StatusUnauthorized || v.w.status == http.StatusForbidden {
 		v.close(client, false)
 	}
 	if !first {
@@ -196,7 +214,7 @@ func (v *visit) login(s *sent, user, password string) *Login {
 func (a *Answer) key() string {
 	return strings.Join(slices.Concat([]string{
 		http.StatusText(a.Status), string(rune('0' + a.Status/100)), a.Type, a.Location, map[bool]string{true: "form"}[a.Form], "|",
-	}, a.Cookies, []string{"|"}, a.Deleted, []string{"|"}, a.JSON), " ")
+	}, a.Cookies, []string{"|"}, a.Deleted, []string{"|"}, a.JSON, []string{"|", a.Text, "|"}, a.Words), " ")
 }
 
 // open waits for what the client does next.
@@ -221,6 +239,9 @@ func (v *visit) close(client [32]byte, went bool) {
 		return
 	}
 	delete(v.tries, client)
+	if who := v.typists[client]; who != nil {
+		who.went, who.failed = went, !went
+	}
 	switch {
 	case time.Since(t.at) > tryLife:
 	case went:
@@ -258,6 +279,7 @@ func (v *visit) heads(s *sent) {
 	}
 	v.ways()
 	v.others()
+	v.guarded()
 	if page := v.referer(); page != nil && v.file() {
 		if _, shown := v.pages.all[page.URI()]; shown {
 			folder := path.Dir(v.at.Path)
@@ -278,6 +300,7 @@ func (v *visit) ways() {
 		return
 	}
 	if v.at.says(logoutWords) {
+		delete(v.typists, v.client())
 		v.logouts.see(v.r.Method+" "+v.at.URI(), way)
 	}
 	if v.at.says(resetWords) {

@@ -20,6 +20,8 @@ type Report struct {
 	Programs []Program `json:"programs"` // clients that are no browsers, or bring credentials of their own
 	Queries  []Door    `json:"queries"`  // passwords in URLs
 	Cookies  []Cookie  `json:"cookies"`  // that the app sets
+	Guarded  []Guarded `json:"guarded"`  // places that ask for credentials in a header
+	Names    []Name    `json:"names"`    // places where the app may say who has signed in
 }
 
 // A Login is a kind of requests with a password.
@@ -29,7 +31,8 @@ type Login struct {
 	Encoding string   `json:"encoding"`       // form, multipart or json
 	User     string   `json:"user,omitempty"` // name of the field, or JSON pointer
 	Password string   `json:"password"`
-	Page     *Place   `json:"page,omitempty"` // from where the first one came
+	Where    []string `json:"where,omitempty"` // what tells it from other requests there, as field=value
+	Page     *Place   `json:"page,omitempty"`  // from where the first one came
 	Count    int      `json:"count"`
 	Answers  []Answer `json:"answers"`
 }
@@ -67,7 +70,7 @@ func (l *Learner) Report() Report {
 	r := Report{
 		Since: l.since.UTC(), Requests: l.requests,
 		Full: l.logins.lost || l.pages.lost || l.files.lost || l.logouts.lost || l.resets.lost ||
-			l.sockets.lost || l.programs.lost || l.queries.lost || l.cookies.lost,
+			l.sockets.lost || l.programs.lost || l.queries.lost || l.cookies.lost || l.places.lost,
 		Logins:  []Login{},
 		Pages:   list(&l.pages, Place.URI),
 		Files:   list(&l.files, func(f string) string { return f }),
@@ -76,6 +79,8 @@ func (l *Learner) Report() Report {
 		Sockets: list(&l.sockets, Place.URI),
 		Queries: list(&l.queries, func(d Door) Door { return d }),
 		Cookies: list(&l.cookies, func(c *Cookie) Cookie { return *c }),
+		Guarded: list(&l.places, func(g *Guarded) Guarded { return *g }),
+		Names:   list(&l.found, func(n *Name) Name { return *n }),
 	}
 	for _, row := range l.logins.sorted() {
 		login := row.value.Login
