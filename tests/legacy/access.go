@@ -11,7 +11,8 @@ import (
 type access struct {
 	form    *form // or signIn
 	signIn  func(v *Visitor, name, password string) Answer
-	secret  func(v *Visitor) Answer // what holds the marker for people who signed in
+	take    func(v *Visitor, a Answer) // keeps what its script keeps of an answer
+	secret  func(v *Visitor) Answer    // what holds the marker for people who signed in
 	who     func(v *Visitor) string
 	signOut func(v *Visitor) Answer
 }
@@ -92,7 +93,7 @@ var accesses = map[string]access{
 	},
 	"deluge": {
 		signIn: func(v *Visitor, _, password string) Answer {
-			return v.PostJSON("/json", `{"method": "auth.login", "params": [%q], "id": 1}`, password)
+			return v.PostJSON("/json", delugeLogin, password)
 		},
 		secret: func(v *Visitor) Answer {
 			return v.PostJSON("/json", `{"method": "web.get_config", "params": [], "id": 2}`)
@@ -129,13 +130,17 @@ var accesses = map[string]access{
 		},
 	},
 	"node-red": {
-		signIn: func(v *Visitor, name, password string) Answer {
-			a := v.Post("/auth/token", "client_id", "node-red-editor", "grant_type", "password", "scope", "", "username", name, "password", password)
-			v.Header.Del("Authorization")
+		form: &form{
+			path: "/auth/token", name: "username", password: "password",
+			rest: func(v *Visitor) string {
+				v.Header.Del("Authorization")
+				return "client_id=node-red-editor&grant_type=password&scope="
+			},
+		},
+		take: func(v *Visitor, a Answer) {
 			if token := a.Find(`"access_token":"([^"]*)"`); token != "" {
 				v.Header.Set("Authorization", "Bearer "+token)
 			}
-			return a
 		},
 		secret: func(v *Visitor) Answer { return v.Get("/flows") },
 		who:    func(v *Visitor) string { return v.Get("/settings").Find(`"username":"([^"]*)"`) },
@@ -147,14 +152,21 @@ var accesses = map[string]access{
 
 // transmissionSession fetches the token that a request by script needs, and
 // asks for the settings.
-func transmissionSession(v *Visitor) Answer {
+func transmissionSession(v *Visitor) Answer { return transmissionCall(v, "/transmission/rpc") }
+
+func transmissionCall(v *Visitor, path string) Answer {
 	const token = "X-Transmission-Session-Id"
-	a := v.PostJSON("/transmission/rpc", `{"method": "session-get"}`)
+	a := v.PostJSON(path, `{"method": "session-get"}`)
 	if a.Status == http.StatusConflict {
 		v.Header.Set(token, a.Header.Get(token))
-		a = v.PostJSON("/transmission/rpc", `{"method": "session-get"}`)
+		a = v.PostJSON(path, `{"method": "session-get"}`)
 	}
 	return a
+}
+
+// sendBasic asks for the settings with credentials for these requests only.
+func sendBasic(v *Visitor, path string, u User) Answer {
+	return v.with("Authorization", basic(u.Name, u.Password), func() Answer { return transmissionCall(v, path) })
 }
 
 // basic is the value of an Authorization header.

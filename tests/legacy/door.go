@@ -38,7 +38,22 @@ var doors = map[string][]Way{
 			password := applicationPassword(v, u)
 			return v.with("Authorization", basic(u.Name, password), func() Answer { return v.Get("/?rest_route=/wp/v2/posts&status=private") })
 		}},
+		{"many calls in one of XML-RPC", true, func(v *Visitor, u User) Answer {
+			return v.Do(http.MethodPost, "/xmlrpc.php", "text/xml", multicall("wp.getUsersBlogs", u)).leadsIn("blogid")
+		}},
 		{"the password in REST", false, withBasic("/?rest_route=/wp/v2/posts&status=private")},
+		{"an application password made in REST", false, func(v *Visitor, u User) Answer {
+			return v.with("Authorization", basic(u.Name, u.Password), func() Answer {
+				a := v.PostJSON("/?rest_route=/wp/v2/users/me/application-passwords", `{"name": "x"}`)
+				return a.leadsIn(`"password":`)
+			})
+		}},
+		{"the names of users in REST", true, func(v *Visitor, _ User) Answer {
+			return v.Get("/?rest_route=/wp/v2/users").leadsIn(`"slug":`)
+		}},
+		{"the names of users in REST by path", false, func(v *Visitor, _ User) Answer {
+			return v.Get("/wp-json/wp/v2/users").leadsIn(`"slug":`)
+		}},
 	},
 	"roundcube": {
 		{"credentials in the query", false, query("/?_task=login&_action=login", "_user", "_pass")},
@@ -47,6 +62,9 @@ var doors = map[string][]Way{
 	"redmine": {
 		{"basic", true, withBasic("/projects.json")},
 		{"basic on a page", true, withBasic("/projects")},
+		{"basic for the API key", true, func(v *Visitor, u User) Answer {
+			return withBasic("/my/account.json")(v, u).leadsIn("api_key")
+		}},
 		{"an API key in a header", true, func(v *Visitor, u User) Answer {
 			return v.with("X-Redmine-API-Key", redmineKey(v, u), func() Answer { return v.Get("/projects.json") })
 		}},
@@ -68,17 +86,53 @@ var doors = map[string][]Way{
 		{"basic", false, withBasic("/api/v2/app/preferences")},
 		{"credentials in the query", false, query("/api/v2/auth/login", "username", "password")},
 	},
-	"deluge":  {{"basic", false, withBasic("/json")}},
-	"jupyter": {{"a token in the query", false, func(v *Visitor, u User) Answer { return v.Get("/api/contents/secret.txt?token=" + u.Password) }}},
+	"deluge": {
+		{"basic", false, withBasic("/json")},
+		{"the password to change it", false, jsonWay(`{"method": "auth.change_password", "params": [%[1]q, %[1]q], "id": 1}`)},
+		{"a call after the login in the same", false, jsonWay(`{"method": "auth.login", "params": [%q], "id": 1}{"method": "web.get_config", "params": [], "id": 2}`)},
+	},
+	"jupyter": {
+		{"a token in the query", false, func(v *Visitor, u User) Answer { return v.Get("/api/contents/secret.txt?token=" + u.Password) }},
+		{"a token in a header", false, func(v *Visitor, u User) Answer {
+			return v.with("Authorization", "token "+u.Password, func() Answer { return v.Get("/api/contents/secret.txt") })
+		}},
+		{"basic", false, withBasic("/api/contents/secret.txt")},
+	},
+	"transmission": {
+		{"basic in small letters", true, func(v *Visitor, u User) Answer {
+			lower := strings.Replace(basic(u.Name, u.Password), "Basic", "basic", 1)
+			return v.with("Authorization", lower, func() Answer { return transmissionCall(v, "/transmission/rpc") })
+		}},
+		{"basic for a proxy", false, func(v *Visitor, u User) Answer {
+			return v.with("Proxy-Authorization", basic(u.Name, u.Password), func() Answer { return transmissionCall(v, "/transmission/rpc") })
+		}},
+		{"basic after a wrong one", false, func(v *Visitor, u User) Answer {
+			v.Header["Authorization"] = []string{basic(u.Name, "wrong"), basic(u.Name, u.Password)}
+			defer v.Header.Del("Authorization")
+			return transmissionCall(v, "/transmission/rpc")
+		}},
+	},
 	"node-red": {
 		{"basic of the flows", true, func(v *Visitor, _ User) Answer { // which belongs to alice alone
 			return withBasic("/hello")(v, User{"alice", v.app.Password("alice")})
+		}},
+		{"a token in a WebSocket", true, func(v *Visitor, u User) Answer {
+			token := strings.TrimPrefix(v.signedInDirectly(u).Header.Get("Authorization"), "Bearer ")
+			return v.Say("/comms", fmt.Sprintf(`{"auth": %q}`, token)).leadsIn(`"auth":"ok"`)
 		}},
 		{"a token in the query", false, func(v *Visitor, u User) Answer {
 			token := v.signedInDirectly(u).Header.Get("Authorization")
 			return v.Get("/flows?access_token=" + strings.TrimPrefix(token, "Bearer "))
 		}},
 	},
+}
+
+// leadsIn says of an answer with the text that it shows what is secret.
+func (a Answer) leadsIn(text string) Answer {
+	if strings.Contains(a.Body, text) {
+		a.Body += Marker
+	}
+	return a
 }
 
 // with sends one header with one request.
@@ -117,6 +171,13 @@ func applicationPassword(v *Visitor, u User) string {
 func privateNotes(name, password string) string {
 	filter := "<param><value><struct><member><name>post_status</name><value><string>private</string></value></member></struct></value></param></params>"
 	return strings.Replace(call("wp.getPosts", "1", name, password), "</params>", filter, 1)
+}
+
+// multicall is a call of XML-RPC that makes others.
+func multicall(method string, u User) string {
+	params := fmt.Sprintf("<array><data><value><string>%s</string></value><value><string>%s</string></value></data></array>", u.Name, u.Password)
+	inner := fmt.Sprintf("<struct><member><name>methodName</name><value><string>%s</string></value></member><member><name>params</name><value>%s</value></member></struct>", method, params)
+	return fmt.Sprintf(`<?xml version="1.0"?><methodCall><methodName>system.multicall</methodName><params><param><value><array><data><value>%s</value></data></array></value></param></params></methodCall>`, inner)
 }
 
 func redmineKey(v *Visitor, u User) string {

@@ -21,8 +21,9 @@ type Visitor struct {
 	Header http.Header // sent with every request, such as the Authorization of apps without cookies
 	Client *http.Client
 
-	app *App
-	t   testing.TB
+	app  *App
+	t    testing.TB
+	take func(v *Visitor, a Answer) // keeps what the app's script keeps of an answer; may be nil
 }
 
 // An Answer is a response whose body was read.
@@ -48,7 +49,7 @@ func (a *App) Visit(t testing.TB, base string) *Visitor {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	t.Cleanup(client.CloseIdleConnections)
-	return &Visitor{Base: base, Header: make(http.Header), Client: client, app: a, t: t}
+	return &Visitor{Base: base, Header: make(http.Header), Client: client, app: a, t: t, take: accesses[a.Name].take}
 }
 
 // SignIn sends the app's own login request, with what its login page gives for
@@ -135,7 +136,11 @@ func (v *Visitor) Do(method, path, contentType, body string) Answer {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	return Answer{resp.StatusCode, resp.Header, string(bytes.ToValidUTF8(data, []byte("?")))}
+	a := Answer{resp.StatusCode, resp.Header, string(bytes.ToValidUTF8(data, []byte("?")))}
+	if v.take != nil {
+		v.take(v, a)
+	}
+	return a
 }
 
 // Find returns the first group of the first match in the body, with HTML's

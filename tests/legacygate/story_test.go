@@ -31,7 +31,9 @@ func TestApps(t *testing.T) {
 			run("a wrong password in a live session", wrongInSession)
 			w.gate.Restart() // counts of attempts to sign in are kept in memory
 			run("other ways in", otherWays)
-			if len(w.app.Users) > 1 {
+			if one := len(w.app.Users) == 1; one != (w.uses.alone != "") {
+				t.Errorf("one user: %v, and the reason is %q", one, w.uses.alone)
+			} else if !one {
 				t.Run("inside another's session", func(t *testing.T) { insideAnothers(alice.with(t)) })
 			}
 			want := w.uses.accounts(len(w.app.Users))
@@ -55,7 +57,7 @@ func stranger(p *person) {
 		}
 	}
 	for _, use := range w.uses.pages {
-		if a := p.app.Get(use.path); use.shows != "" && strings.Contains(a.Body, use.shows) {
+		if a := p.open(use); use.path != "/" && strings.Contains(a.Body, use.shows) {
 			w.Errorf("%s shows %q to a stranger", use.path, use.shows)
 		}
 	}
@@ -110,7 +112,7 @@ func enrolment(p *person) {
 func use(p *person) {
 	w := p.w
 	for _, use := range w.uses.pages {
-		a := p.app.Get(use.path)
+		a := p.open(use)
 		if a.Status != http.StatusOK || !strings.Contains(a.Body, use.shows) {
 			w.Errorf("%s: got %d without %q:\n%.300s", use.path, a.Status, use.shows, a.Body)
 		}
@@ -184,5 +186,35 @@ func wrongInSession(p *person) {
 	}
 	if page := q.Navigate(w, w.uses.pages[0].path); page.URL.Path == gatetest.PathChallenge || strings.Contains(page.Body, legacy.Marker) {
 		w.Errorf("after a wrong password %s leads to %s", w.uses.pages[0].path, page.URL)
+	}
+}
+
+// TestEveryAppIsUsed wants it told of each app how all of TestApps is done with it, so that
+// nobody adds one of which half is tried.
+func TestEveryAppIsUsed(t *testing.T) {
+	for _, name := range legacy.Names {
+		u, ok := usesOf[name]
+		if !ok {
+			t.Errorf("nobody has told how to use %s", name)
+			continue
+		}
+		pages := make(map[page]bool)
+		for _, p := range u.pages {
+			if pages[p] = true; p.shows == "" {
+				t.Errorf("%s: nothing tells that %s is what was asked for", name, p.path)
+			}
+		}
+		if len(pages) < 3 {
+			t.Errorf("%s: %d pages; want three", name, len(pages))
+		}
+		if u.change == nil {
+			t.Errorf("%s: nothing is posted", name)
+		}
+		if u.wrong == "" && !u.basic {
+			t.Errorf("%s: nobody knows what it says of a wrong password", name)
+		}
+		if len(u.forms) == 0 {
+			t.Errorf("%s: nobody knows where its password goes", name)
+		}
 	}
 }

@@ -22,18 +22,31 @@ type uses struct {
 	domain  string          // that the app puts after its names
 	script  bool            // a script signs in, and nothing else is asked as by a browser
 
-	basic   bool // the app asks for HTTP Basic credentials
-	ownHost bool // the app wants its own address in Host, as it checks the port
+	alone   string // why the app has one user only
+	basic   bool   // the app asks for HTTP Basic credentials
+	ownHost bool   // the app wants its own address in Host, as it checks the port
 }
 
 // A page is one of an app, with something that only people who signed in see.
-type page struct{ path, shows string }
+type page struct {
+	path, shows string
+	call        string // JSON that its script posts; empty for what is asked for with GET
+}
+
+// open asks for a page.
+func (p *person) open(at page) legacy.Answer {
+	p.w.Helper()
+	if at.call != "" {
+		return p.app.PostJSON(at.path, "%s", at.call)
+	}
+	return p.app.Get(at.path)
+}
 
 var usesOf = map[string]uses{
 	"dokuwiki": {
 		pages: []page{
-			{"/doku.php?id=start", legacy.Marker}, {"/doku.php?id=start&do=profile", "alice@example.test"},
-			{"/doku.php?id=start&do=recent", "Logged in as"},
+			{path: "/doku.php?id=start", shows: legacy.Marker}, {path: "/doku.php?id=start&do=profile", shows: "alice@example.test"},
+			{path: "/doku.php?id=start&do=recent", shows: "Logged in as"},
 		},
 		assets: []string{"/lib/exe/css.php?t=dokuwiki&tseed=1", "/lib/exe/js.php?t=dokuwiki&tseed=1", "/lib/exe/jquery.php?tseed=1", "/lib/tpl/dokuwiki/images/logo.png"},
 		wrong:  "username or password was wrong", forms: []string{"/doku.php"}, clear: []string{"DOKU_PREFS"},
@@ -41,30 +54,34 @@ var usesOf = map[string]uses{
 	},
 	"qbittorrent": {
 		pages: []page{
-			{"/", "logoutLink"}, {"/api/v2/app/preferences", legacy.Marker}, {"/api/v2/torrents/info", "["},
+			{path: "/", shows: "logoutLink"}, {path: "/api/v2/app/preferences", shows: legacy.Marker}, {path: "/api/v2/torrents/info", shows: "["},
 		},
 		assets: []string{"/css/login.css?v=1c0ulfm", "/scripts/login.js?locale=en&v=1c0ulfm", "/images/qbittorrent32.png"},
-		wrong:  "Fails.", forms: []string{"/api/v2/auth/login"}, script: true, ownHost: true,
+		wrong:  "Fails.", forms: []string{"/api/v2/auth/login"}, script: true, ownHost: true, alone: "it has one user",
 		change: addCategory,
 	},
 	"deluge": {
-		pages:  []page{{"/", ""}, {"/js/deluge-all-debug.js", ""}, {"/gettext.js", ""}},
+		pages: []page{ // of which strangers see the first as well
+			{path: "/", shows: "Deluge"}, {path: "/", shows: "Deluge"}, {path: "/json", shows: legacy.Marker, call: `{"method": "web.get_config", "params": [], "id": 1}`},
+			{path: "/json", shows: "127.0.0.1", call: `{"method": "web.get_hosts", "params": [], "id": 1}`},
+			{path: "/json", shows: `"result": true`, call: `{"method": "auth.check_session", "params": [], "id": 1}`},
+		},
 		assets: []string{"/gettext.js", "/css/deluge.css", "/js/deluge-all-debug.js", "/icons/deluge.png"},
-		wrong:  `"result": false`, forms: []string{"/json"}, script: true, account: "admin",
+		wrong:  `"result": false`, forms: []string{"/json"}, script: true, account: "admin", alone: "it has one password for all",
 		change: hideSidebar,
 	},
 	"jupyter": {
 		pages: []page{
-			{"/tree", "notebook_list"}, {"/api/contents", "secret.txt"}, {"/api/contents/secret.txt", legacy.Marker},
+			{path: "/tree", shows: "notebook_list"}, {path: "/api/contents", shows: "secret.txt"}, {path: "/api/contents/secret.txt", shows: legacy.Marker},
 		},
 		assets: []string{"/static/base/images/favicon.ico?v=1", "/static/style/style.min.css?v=1", "/custom/custom.css"},
-		wrong:  "Invalid credentials", forms: []string{"/login"}, account: "jupyter", clear: []string{"_xsrf"},
+		wrong:  "Invalid credentials", forms: []string{"/login"}, account: "jupyter", alone: "it has one password for all", clear: []string{"_xsrf"},
 		change: writeFile,
 	},
 	"roundcube": {
 		pages: []page{
-			{"/?_task=mail", "header-title username"}, {"/?_task=mail&_action=show&_uid=1&_mbox=INBOX", legacy.Marker},
-			{"/?_task=settings", "listbox"},
+			{path: "/?_task=mail", shows: "header-title username"}, {path: "/?_task=mail&_action=show&_uid=1&_mbox=INBOX", shows: legacy.Marker},
+			{path: "/?_task=settings", shows: "listbox"},
 		},
 		assets: []string{"/skins/elastic/styles/styles.min.css?s=1", "/program/js/app.min.js?s=1", "/plugins/jqueryui/js/jquery-ui.min.js?s=1"},
 		wrong:  "Login failed", forms: []string{"/"}, domain: "@example.test",
@@ -72,7 +89,7 @@ var usesOf = map[string]uses{
 	},
 	"wordpress": {
 		pages: []page{
-			{"/wp-admin/profile.php", "alice@example.test"}, {"/wp-admin/", "Dashboard"}, {"/wp-admin/edit.php", "Private note"},
+			{path: "/wp-admin/profile.php", shows: "alice@example.test"}, {path: "/wp-admin/", shows: "Dashboard"}, {path: "/wp-admin/edit.php", shows: "Private note"},
 		},
 		assets: []string{"/wp-includes/css/buttons.min.css?ver=6.1.9", "/wp-admin/css/login.min.css?ver=6.1.9", "/wp-admin/images/wordpress-logo.svg?ver=1"},
 		wrong:  "login_error", forms: []string{"/wp-login.php"}, clear: []string{"wordpress_test_cookie", "wp_lang", "wp-settings-*"},
@@ -80,7 +97,7 @@ var usesOf = map[string]uses{
 	},
 	"redmine": {
 		pages: []page{
-			{"/my/account", "alice@example.test"}, {"/projects", legacy.Marker}, {"/my/page", "My page"},
+			{path: "/my/account", shows: "alice@example.test"}, {path: "/projects", shows: legacy.Marker}, {path: "/my/page", shows: "My page"},
 		},
 		assets: []string{"/stylesheets/application.css?1", "/javascripts/application.js?1", "/favicon.ico?1"},
 		wrong:  "Invalid user or password", forms: []string{"/login"},
@@ -88,13 +105,14 @@ var usesOf = map[string]uses{
 	},
 	"transmission": {
 		pages: []page{
-			{"/transmission/web/", "Transmission Web"}, {"/transmission/web/", "Transmission Web"}, {"/transmission/web/index.html", "Transmission Web"},
+			{path: "/transmission/web/", shows: "Transmission Web"}, {path: "/transmission/web/index.html", shows: "Transmission Web"},
+			{path: "/transmission/rpc", shows: legacy.Marker, call: `{"method": "session-get"}`},
 		},
-		account: "alice", basic: true,
+		account: "alice", basic: true, forms: []string{"/transmission/web/"}, alone: "it has one user",
 		change: limitSpeed,
 	},
 	"node-red": {
-		pages:  []page{{"/", ""}, {"/", ""}, {"/flows", legacy.Marker}, {"/settings", `"username":"alice"`}},
+		pages:  []page{{path: "/", shows: "Node-RED"}, {path: "/", shows: "Node-RED"}, {path: "/flows", shows: legacy.Marker}, {path: "/settings", shows: `"username":"alice"`}},
 		assets: []string{"/red/style.min.css", "/vendor/vendor.js", "/theme", "/auth/login"},
 		wrong:  "invalid_grant", forms: []string{"/auth/token"}, script: true,
 		change: deployFlow,
