@@ -341,8 +341,10 @@ func loopbackHost(hostport string) bool {
 
 // hostname returns the host of a Host header without its port.
 func hostname(hostport string) string {
-	if host, _, err := net.SplitHostPort(hostport); err == nil {
-		hostport = host
+	if strings.Contains(hostport, ":") { // else the error would have to be made
+		if host, _, err := net.SplitHostPort(hostport); err == nil {
+			hostport = host
+		}
 	}
 	return strings.ToLower(strings.Trim(hostport, "[]"))
 }

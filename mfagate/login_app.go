@@ -55,9 +55,15 @@ func (v *visit) vouch(r *http.Request) {
 
 // setCookies makes these the only cookies of a request.
 func setCookies(r *http.Request, cookies loginform.Cookies) {
-	r.Header.Del("Cookie")
-	if h := cookies.Header(""); h != "" {
-		r.Header.Set("Cookie", h)
+	h := cookies.Header("")
+	switch lines := r.Header["Cookie"]; {
+	case h == "":
+		delete(r.Header, "Cookie")
+	case len(lines) > 0: // the request's own, as hideCookies does it
+		lines[0] = h
+		r.Header["Cookie"] = lines[:1]
+	default:
+		r.Header["Cookie"] = []string{h}
 	}
 }
 

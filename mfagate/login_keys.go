@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
@@ -40,18 +41,33 @@ type cookieKey struct {
 
 // sealers hold the sealer made of the record.
 type sealers struct {
-	mu     sync.Mutex
-	sealer *loginform.Sealer
-	read   time.Time
+	mu   sync.Mutex // of who reads the record
+	last atomic.Pointer[readSealer]
+}
+
+type readSealer struct {
+	*loginform.Sealer
+	read time.Time
+}
+
+// fresh returns the sealer if the record need not be looked at; nil otherwise.
+func (s *sealers) fresh(now time.Time) *loginform.Sealer {
+	if l := s.last.Load(); l != nil && now.Sub(l.read) < cookieKeyFresh {
+		return l.Sealer
+	}
+	return nil
 }
 
 // sealer returns what seals cookies, making its key if there is none.
 func (r *Records) sealer(ctx context.Context, now time.Time) (*loginform.Sealer, error) {
 	s := &r.sealers
+	if f := s.fresh(now); f != nil {
+		return f, nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.sealer != nil && now.Sub(s.read) < cookieKeyFresh {
-		return s.sealer, nil
+	if f := s.fresh(now); f != nil {
+		return f, nil
 	}
 	keys, err := r.cookieKeys(ctx)
 	if err != nil {
@@ -63,7 +79,7 @@ func (r *Records) sealer(ctx context.Context, now time.Time) (*loginform.Sealer,
 	}
 	sealer, err := loginform.NewSealer(all...)
 	if err == nil {
-		s.sealer, s.read = sealer, now
+		s.last.Store(&readSealer{sealer, now})
 	}
 	return sealer, err
 }

@@ -21,11 +21,18 @@ const (
 
 // A checked is what is known of the app's session behind one of the gate's.
 type checked struct {
-	at  atomic.Int64                     // when the app last said whose it is, Unix nanoseconds
-	set atomic.Uint64                    // how often the app has changed its cookies
-	saw atomic.Uint64                    // the value of set for which it said so
-	box atomic.Pointer[[]*loginform.Box] // of the binding
-	by  atomic.Pointer[loginform.Sealer] // that made them
+	at    atomic.Int64  // when the app last said whose it is, Unix nanoseconds
+	set   atomic.Uint64 // how often the app has changed its cookies
+	saw   atomic.Uint64 // the value of set for which it said so
+	boxes atomic.Pointer[madeBoxes]
+}
+
+// madeBoxes are those of a binding, with all that they depend on: what a key, a binding or a
+// lineage that is no longer the session's has sealed must not open by way of them.
+type madeBoxes struct {
+	by               *loginform.Sealer
+	binding, lineage string
+	boxes            []*loginform.Box
 }
 
 // bindingBoxes are those whose cookies belong to a binding: what the app has set since the
@@ -67,7 +74,8 @@ func (v *visit) passApp(kind loginform.Kind, d Decision, next Next) error {
 	v.login.Form.Strip(v.r.Header)
 	v.vouch(v.r)
 	v.opened = cookies
-	w := v.sealPage(kind, jar, v.noteChange(cookies))
+	w := v.sealPage(kind, jar)
+	w.within = &v.live.checked
 	if w.script != "" {
 		v.r.Header.Set("Accept-Encoding", "identity")
 	}
@@ -94,12 +102,11 @@ func (v *visit) sessionBoxes() ([]*loginform.Box, error) {
 		return nil, err
 	}
 	c := &v.live.checked
-	if b := c.box.Load(); b != nil && c.by.Load() == s {
-		return *b, nil
+	if b := c.boxes.Load(); b != nil && b.by == s && b.binding == v.sess.Binding && b.lineage == v.sess.Lineage {
+		return b.boxes, nil
 	}
 	b := bindingBoxes(s, v.site.Name, v.sess.Binding, v.sess.Lineage)
-	c.box.Store(&b)
-	c.by.Store(s)
+	c.boxes.Store(&madeBoxes{s, v.sess.Binding, v.sess.Lineage, b})
 	return b, nil
 }
 
@@ -167,18 +174,15 @@ func (v *visit) endBinding() error {
 
 // noteChange is told of answers that set cookies within a session. One that the
 // operator does not list as changing by itself may mean another user.
-func (v *visit) noteChange(had loginform.Cookies) func(http.Header) error {
-	c := &v.live.checked
-	return func(h http.Header) error {
-		for _, s := range loginform.ReadSetCookies(h, v.now) {
-			old, known := had.Value(s.Name)
-			if v.login.Form.Rotates(s.Name) || known && old == s.Value {
-				continue
-			}
-			c.set.Add(1)
+func (v *visit) noteChange(c *checked, h http.Header) error {
+	for _, s := range loginform.ReadSetCookies(h, v.now) {
+		old, known := v.opened.Value(s.Name)
+		if v.login.Form.Rotates(s.Name) || known && old == s.Value {
+			continue
 		}
-		return v.sameUser(h)
+		c.set.Add(1)
 	}
+	return v.sameUser(h)
 }
 
 // sameUser ends the session if an answer sets the cookie that names the user, to
@@ -221,7 +225,7 @@ func (v *visit) appLogout(next Next) error {
 	}
 	v.dropCookies(cookies)
 	r := v.appRequest(v.r.Context(), v.r, cookies)
-	w := v.seal(&loginform.Jar{Reserved: ownCookie}, nil)
+	w := v.seal(&loginform.Jar{Reserved: ownCookie})
 	if err := w.finish(next(w, r, Decision{})); err != nil {
 		v.gate.log.Info("signing out at the app", "site", v.site.Name, "error", err)
 		v.redirect(v.login.Form.LoginURI())

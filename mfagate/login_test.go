@@ -55,6 +55,12 @@ func (a *formApp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/login", http.StatusFound) // and the session lives on, as in some apps
 	case "/me":
 		fmt.Fprintf(w, `<p id="me">%s</p>`, user)
+	case "/theme":
+		if c, err := r.Cookie("theme"); err == nil {
+			fmt.Fprintf(w, "the theme is %s", c.Value)
+			return
+		}
+		http.SetCookie(w, &http.Cookie{Name: "theme", Value: "dark", Path: "/"})
 	default:
 		fmt.Fprintf(w, "the app, for %s", user)
 	}

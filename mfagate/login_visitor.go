@@ -37,7 +37,7 @@ func (v *visit) visitor(kind loginform.Kind, next Next) error {
 	if err := v.keep(l); err != nil {
 		return v.refused(err)
 	}
-	w := v.sealPage(kind, jar, nil)
+	w := v.sealPage(kind, jar)
 	return w.finish(next(w, r, Decision{}))
 }
 
@@ -139,7 +139,7 @@ func (v *visit) heldAnswer(kind loginform.Kind, l lineage, jar *loginform.Jar, a
 	}
 	own := v.w.Header()
 	own["Set-Cookie"] = append(own["Set-Cookie"], jarred["Set-Cookie"]...)
-	w := v.sealPage(kind, jar, nil)
+	w := v.sealPage(kind, jar)
 	w.header = answer.Header
 	if script := w.scriptFor(answer.Status); script != "" {
 		answer.Body = append(answer.Body, scriptTag(script)...)
@@ -189,7 +189,7 @@ func (v *visit) freshVisit(kind loginform.Kind, l lineage, next Next) error {
 	}
 	jar := v.jar()
 	jar.Seal = box
-	w := v.sealPage(kind, jar, nil)
+	w := v.sealPage(kind, jar)
 	return w.finish(next(w, v.appRequest(v.r.Context(), v.r, nil), Decision{}))
 }
 
@@ -210,7 +210,7 @@ func (v *visit) public(next Next) error {
 			r.Header[name] = values
 		}
 	}
-	w := v.seal(&loginform.Jar{Reserved: ownCookie}, nil)
+	w := v.seal(&loginform.Jar{Reserved: ownCookie})
 	return w.finish(next(w, r, Decision{}))
 }
 

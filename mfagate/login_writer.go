@@ -11,25 +11,23 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
 )
 
 // seal returns the visit's response writer with one difference: cookies of the app go
-// out sealed. changed, if not nil, is told of answers that set some, and may refuse them.
-func (v *visit) seal(jar *loginform.Jar, changed func(http.Header) error) *sealingWriter {
-	w := &sealingWriter{ResponseWriter: v.w, jar: jar, now: v.now, changed: changed, header: make(http.Header), own: v.w.Header()}
+// out sealed.
+func (v *visit) seal(jar *loginform.Jar) *sealingWriter {
+	w := &sealingWriter{ResponseWriter: v.w, visit: v, jar: jar, own: v.w.Header()}
 	if v.login.Form.Config().RewriteLocation {
 		w.local = v.r.Host
 	}
-	w.failed = func(err error) { v.gate.log.Error("sealing a cookie of the app", "site", v.site.Name, "error", err) }
 	return w
 }
 
 // sealPage is seal for the pages of the login form, to which a script may be added.
-func (v *visit) sealPage(kind loginform.Kind, jar *loginform.Jar, changed func(http.Header) error) *sealingWriter {
-	w := v.seal(jar, changed)
+func (v *visit) sealPage(kind loginform.Kind, jar *loginform.Jar) *sealingWriter {
+	w := v.seal(jar)
 	if kind == loginform.Page && v.r.Method == http.MethodGet && v.login.Form.Config().Inject {
 		w.script = v.gate.pages.StaticPath("login.js")
 	}
@@ -40,20 +38,25 @@ func (v *visit) sealPage(kind loginform.Kind, jar *loginform.Jar, changed func(h
 // taken for the app's, until the app's is complete.
 type sealingWriter struct {
 	http.ResponseWriter
-	jar     *loginform.Jar
-	now     time.Time
-	changed func(http.Header) error
-	failed  func(error)
-	header  http.Header // of the app
-	own     http.Header // of the gate, and of what stands in front
-	done    bool
-	broken  bool // nothing of the app's answer is sent
+	visit  *visit
+	jar    *loginform.Jar
+	within *checked    // of the session in which the app answers; nil if there is none
+	header http.Header // of the app; nil until something asks for it
+	own    http.Header // of the gate, and of what stands in front
+	done   bool
+	broken bool // nothing of the app's answer is sent
 
 	script string // added to an HTML page; empty adds none
 	local  string // host whose absolute redirections are made local; empty leaves them
 }
 
-func (w *sealingWriter) Header() http.Header { return w.header }
+// Header implements http.ResponseWriter.
+func (w *sealingWriter) Header() http.Header {
+	if w.header == nil {
+		w.header = make(http.Header)
+	}
+	return w.header
+}
 
 // WriteHeader seals the cookies. Those of informational answers are dropped: a browser
 // would take them as they are.
@@ -68,7 +71,7 @@ func (w *sealingWriter) WriteHeader(status int) {
 	w.done = true
 	w.script = w.scriptFor(status)
 	if err := w.flushHeader(); err != nil {
-		w.failed(err)
+		w.visit.gate.log.Error("sealing a cookie of the app", "site", w.visit.site.Name, "error", err)
 		w.broken = true
 		clear(w.own)
 		w.own.Set("Cache-Control", "no-store")
@@ -84,8 +87,10 @@ func (w *sealingWriter) WriteHeader(status int) {
 
 // scriptFor prepares an HTML page for the script at its end, and tells which.
 func (w *sealingWriter) scriptFor(status int) string {
-	media, _, err := mime.ParseMediaType(w.header.Get("Content-Type"))
-	if w.script == "" || status != http.StatusOK || err != nil || media != "text/html" || w.header.Get("Content-Encoding") != "" {
+	if w.script == "" || status != http.StatusOK || w.header.Get("Content-Encoding") != "" {
+		return ""
+	}
+	if media, _, err := mime.ParseMediaType(w.header.Get("Content-Type")); err != nil || media != "text/html" {
 		return ""
 	}
 	for _, name := range []string{"Content-Length", "Etag", "Last-Modified", "Accept-Ranges", "Content-Md5", "Digest"} {
@@ -148,12 +153,12 @@ func (w *sealingWriter) flushHeader() error {
 		localize(w.header, w.local)
 	}
 	if lines := w.header["Set-Cookie"]; len(lines) > 0 {
-		if w.changed != nil {
-			if err := w.changed(w.header); err != nil {
+		if w.within != nil {
+			if err := w.visit.noteChange(w.within, w.header); err != nil {
 				return err
 			}
 		}
-		if err := w.jar.Write(w.header, w.now); err != nil {
+		if err := w.jar.Write(w.header, w.visit.now); err != nil {
 			return err
 		}
 	}

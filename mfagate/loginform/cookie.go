@@ -104,16 +104,18 @@ type Jar struct {
 // Read returns the cookies of a request that count. What does not open is left
 // out; two that open differently under one name are an error.
 func (j *Jar) Read(h http.Header) (Cookies, error) {
-	given, err := pairs(h)
+	var few [8]pair
+	given, err := pairs(few[:0], h)
 	if err != nil {
 		return nil, err
 	}
+	var in opening
 	all := make(Cookies, 0, len(given))
 	for _, p := range given {
 		if j.reserves(p.name) {
 			continue
 		}
-		value, ok := j.open(p.name, p.value, given)
+		value, ok := j.open(&in, p.name, p.value, given)
 		if !ok {
 			continue
 		}
@@ -131,7 +133,7 @@ func (j *Jar) Read(h http.Header) (Cookies, error) {
 
 func (j *Jar) reserves(name string) bool { return j.Reserved != nil && j.Reserved(name) }
 
-func (j *Jar) open(name, raw string, all given) (string, bool) {
+func (j *Jar) open(in *opening, name, raw string, all given) (string, bool) {
 	switch base, seal := strings.CutSuffix(name, boundSuffix); {
 	case matchesAny(j.Pass, name):
 		return raw, octets(raw)
@@ -142,19 +144,19 @@ func (j *Jar) open(name, raw string, all given) (string, bool) {
 		if !once {
 			return "", false
 		}
-		sum, ok := j.unseal(name+boundSuffix, seal, all)
+		sum, ok := j.unseal(in, name+boundSuffix, seal, all)
 		return raw, ok && sum == digest(raw)
 	}
-	return j.unseal(name, raw, all)
+	return j.unseal(in, name, raw, all)
 }
 
-func (j *Jar) unseal(name, raw string, all given) (string, bool) {
+func (j *Jar) unseal(in *opening, name, raw string, all given) (string, bool) {
 	joined, ok := unchunk(name, raw, all)
 	if !ok {
 		return "", false
 	}
 	for _, b := range j.Open {
-		if v, ok := b.Open(name, joined); ok {
+		if v, ok := b.open(in, name, joined); ok {
 			return v, true
 		}
 	}
@@ -193,9 +195,10 @@ func (g given) only(name string) (value string, ok bool) {
 }
 
 // pairs reads the header Cookie as RFC 6265 section 5.4 has browsers write it:
-// pairs with a semicolon between them, with nothing quoted or escaped.
-func pairs(h http.Header) (given, error) {
-	all, n := make(given, 0, 8), 0
+// pairs with a semicolon between them, with nothing quoted or escaped. It appends
+// them to all.
+func pairs(all given, h http.Header) (given, error) {
+	n := 0
 	for _, line := range h["Cookie"] {
 		for line != "" {
 			var one string
@@ -285,8 +288,8 @@ func readSetCookie(line string, now time.Time) (c Cookie, attributes []string, o
 	var expired, aged, lives bool
 	for _, a := range parts[1:] {
 		a = strings.Trim(a, " \t")
-		key, val, _ := strings.Cut(a, "=")
-		switch strings.ToLower(key) {
+		key, val := cookieAttribute(a)
+		switch key {
 		case "path":
 			c.Path = val
 		case "max-age":
@@ -304,6 +307,13 @@ func readSetCookie(line string, now time.Time) (c Cookie, attributes []string, o
 	}
 	c.Deleted = aged || expired && !lives || deletion(c.Value)
 	return c, attributes, true
+}
+
+// cookieAttribute reads one of a Set-Cookie as browsers do (RFC 6265 section 5.2): there may be
+// blanks on either side of the sign.
+func cookieAttribute(text string) (key, value string) {
+	key, value, _ = strings.Cut(text, "=")
+	return strings.ToLower(strings.Trim(key, " \t")), strings.Trim(value, " \t")
 }
 
 // Write puts sealed cookies in place of those that the app has set in h. What is
@@ -356,8 +366,7 @@ func (j *Jar) attributes(c Cookie, given []string) string {
 	var out strings.Builder
 	secure, httpOnly := false, false
 	for _, a := range given {
-		key, _, _ := strings.Cut(a, "=")
-		switch strings.ToLower(key) {
+		switch key, _ := cookieAttribute(a); key {
 		case "domain":
 			continue
 		case "secure":

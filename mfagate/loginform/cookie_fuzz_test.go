@@ -49,7 +49,7 @@ func FuzzJarRead(f *testing.F) {
 			}
 			names[c.Name] = true
 		}
-		again, err := pairs(http.Header{"Cookie": {got.Header("")}})
+		again, err := pairs(nil, http.Header{"Cookie": {got.Header("")}})
 		if err != nil || len(again) != len(got) {
 			t.Errorf("%q goes on as %q, which is read as %q, %v", header, got.Header(""), again, err)
 		}
@@ -77,7 +77,7 @@ func FuzzJarWrite(f *testing.F) {
 		var back []string
 		for _, out := range h["Set-Cookie"] {
 			pair, attributes, _ := strings.Cut(out, ";")
-			if strings.ContainsAny(out, "\r\n\x00") || strings.Contains(strings.ToLower(attributes), "domain=") {
+			if strings.ContainsAny(out, "\r\n\x00") || widens(attributes) {
 				t.Errorf("%q goes out as %q", line, out)
 			}
 			back = append(back, pair)
@@ -94,6 +94,17 @@ func FuzzJarWrite(f *testing.F) {
 		}
 		comesBack(t, c, mine, other, http.Header{"Cookie": {strings.Join(back, "; ")}})
 	})
+}
+
+// widens tells whether a browser would keep a cookie for other hosts, too.
+func widens(attributes string) bool {
+	for a := range strings.SplitSeq(attributes, ";") {
+		key, _, _ := strings.Cut(a, "=")
+		if strings.EqualFold(strings.TrimSpace(key), "domain") {
+			return true
+		}
+	}
+	return false
 }
 
 // comesBack checks what the two bindings read of what a browser was given.

@@ -118,6 +118,9 @@ func (w *credentialWatch) all(conditions []condition) bool {
 // the beginnings of lines are looked at, and bodies of other media types pass unseen
 // unless they begin as JSON does.
 func (f *Form) Guard(r *http.Request) error {
+	if r.URL.RawQuery == "" && noBody(r) {
+		return f.guardKeys(r)
+	}
 	w := f.watch()
 	w.query(r.URL.RawQuery)
 	if err := w.err(); err != nil {
@@ -126,13 +129,17 @@ func (f *Form) Guard(r *http.Request) error {
 	if err := f.guardKeys(r); err != nil {
 		return err
 	}
-	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 || f.config.Elsewhere == ElsewhereOff {
+	if noBody(r) || f.config.Elsewhere == ElsewhereOff {
 		return nil
 	}
 	if !readable(r.Header) {
 		return fmt.Errorf("%w, perhaps: its body is encoded", ErrElsewhere)
 	}
 	return w.body(r)
+}
+
+func noBody(r *http.Request) bool {
+	return r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0
 }
 
 // body looks at a body, now or as it passes.

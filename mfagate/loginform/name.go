@@ -32,7 +32,7 @@ func phpName(name string) string {
 
 // foldName is the same for all names that some app could take for each other.
 func foldName(name string) string {
-	return strings.ToLower(phpName(strings.TrimRight(name, " \t\r\n")))
+	return strings.ToLower(phpName(strings.TrimSpace(name)))
 }
 
 // within tells whether a folded name is another one, or an element of it: user[]

@@ -112,16 +112,31 @@ func (b *Box) Seal(name, value string) string {
 
 // Open returns a value that was sealed in this box under this name.
 func (b *Box) Open(name, sealed string) (value string, ok bool) {
-	var room, plain [512]byte // for most cookies; longer ones grow out of it
-	raw, err := encoding.AppendDecode(room[:0], []byte(sealed))
-	if err != nil || len(raw) == 0 {
+	return b.open(new(opening), name, sealed)
+}
+
+// An opening is room for what is opened, for the cookies of a request one after the
+// other. The zero value has none yet.
+type opening struct{ room []byte }
+
+// openingSize is how many bytes most cookies take, sealed and opened.
+const openingSize = 1024
+
+func (b *Box) open(in *opening, name, sealed string) (value string, ok bool) {
+	if in.room == nil {
+		in.room = make([]byte, 0, openingSize)
+	}
+	room, err := encoding.AppendDecode(append(in.room[:0], name...), []byte(sealed))
+	if err != nil || len(room) == len(name) {
 		return "", false
 	}
+	in.room = room
+	bound, raw := room[:len(name)], room[len(name):]
 	for i, id := range b.ids {
 		if id != raw[0] {
 			continue
 		}
-		opened, err := b.aeads[i].Open(plain[:0], nil, raw[1:], []byte(name))
+		opened, err := b.aeads[i].Open(room[len(room):], nil, raw[1:], bound)
 		return string(opened), err == nil
 	}
 	return "", false
