@@ -5,27 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
 )
-
-// How often the app is asked whose session it is, where it can be asked.
-const (
-	recheckEvery   = 60 * time.Second // in use
-	recheckAtLogin = 10 * time.Second // where the app may show its login page
-	recheckLimit   = 20 * time.Second // for the answer
-)
-
-// A checked is what is known of the app's session behind one of the gate's.
-type checked struct {
-	at    atomic.Int64  // when the app last said whose it is, Unix nanoseconds
-	set   atomic.Uint64 // how often the app has changed its cookies
-	saw   atomic.Uint64 // the value of set for which it said so
-	boxes atomic.Pointer[madeBoxes]
-}
 
 // madeBoxes are those of a binding, with all that they depend on: what a key, a binding or a
 // lineage that is no longer the session's has sealed must not open by way of them.
@@ -75,11 +58,16 @@ func (v *visit) passApp(kind loginform.Kind, d Decision, next Next) error {
 	v.vouch(v.r)
 	v.opened = cookies
 	w := v.sealPage(kind, jar)
-	w.within = &v.live.checked
+	c, switches := &v.live.checked, v.maySwitch()
+	w.within, w.switches = c, switches
 	if w.script != "" {
 		v.r.Header.Set("Accept-Encoding", "identity")
 	}
 	return v.pass(d, func(_ http.ResponseWriter, r *http.Request, d Decision) error { // what the gate itself answers is not sealed
+		if switches {
+			c.forget() // for what is sent beside this request
+			defer c.forget()
+		}
 		return w.finish(next(w, r, d))
 	})
 }
@@ -110,59 +98,6 @@ func (v *visit) sessionBoxes() ([]*loginform.Box, error) {
 	return b, nil
 }
 
-// recheck asks the app whose session it is, if it was not asked of late. Somebody
-// else's ends the gate's session; that the app knows nobody any more is errSignIn.
-func (v *visit) recheck(kind loginform.Kind, cookies loginform.Cookies, next Next) error {
-	if !v.login.probes() || v.anonymous(kind, cookies) {
-		return nil
-	}
-	c := &v.live.checked
-	since := time.Duration(v.now.UnixNano() - c.at.Load())
-	changes := c.set.Load()
-	if changes == c.saw.Load() && since < recheckEvery && (kind != loginform.Page || since < recheckAtLogin) {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(v.r.Context(), recheckLimit)
-	defer cancel()
-	name, err := v.login.Form.Who(ctx, nil, func(ctx context.Context, method, uri string) (*loginform.Answer, error) {
-		answer, err := v.probe(ctx, method, uri, cookies, next) // what it sets reaches nobody: the app will set it again
-		if err == nil && answer.Status >= 500 {
-			err = fmt.Errorf("%w: it answers %d", errAppDown, answer.Status) // which says nothing of the person
-		}
-		return answer, err
-	})
-	if err == nil {
-		name, err = v.site.Names.Canonical(name)
-	}
-	switch {
-	case err == nil && name == v.Name:
-		c.at.Store(v.now.UnixNano())
-		c.saw.Store(changes)
-		return nil
-	case err == nil:
-		v.gate.log.Warn("the app's session is another user's", "site", v.site.Name, "user", v.Name, "now", name)
-		err = errForbidden
-	case errors.Is(err, loginform.ErrNobody):
-		err = errSignIn
-	default:
-		return fmt.Errorf("%w: %w", errAppDown, err)
-	}
-	if end := v.endBinding(); end != nil {
-		return end
-	}
-	return err
-}
-
-// anonymous tells whether a request is nobody's to the app, so that there is nobody to
-// ask for: scripts send tokens with their own requests only, and some cookies stay behind
-// when a link is followed. On the login page no cookie means that nobody is signed in.
-func (v *visit) anonymous(kind loginform.Kind, cookies loginform.Cookies) bool {
-	if v.login.Form.Config().Bearer == nil && kind == loginform.Page {
-		return false
-	}
-	return v.vouching == "" && !slices.ContainsFunc(cookies, func(c loginform.Cookie) bool { return !v.login.Form.Passes(c.Name) })
-}
-
 // endBinding ends the session, whose cookies nothing opens any more.
 func (v *visit) endBinding() error {
 	if err := v.commit(v.endSession); err != nil {
@@ -170,19 +105,6 @@ func (v *visit) endBinding() error {
 	}
 	v.forgetSession()
 	return nil
-}
-
-// noteChange is told of answers that set cookies within a session. One that the
-// operator does not list as changing by itself may mean another user.
-func (v *visit) noteChange(c *checked, h http.Header) error {
-	for _, s := range loginform.ReadSetCookies(h, v.now) {
-		old, known := v.opened.Value(s.Name)
-		if v.login.Form.Rotates(s.Name) || known && old == s.Value {
-			continue
-		}
-		c.set.Add(1)
-	}
-	return v.sameUser(h)
 }
 
 // sameUser ends the session if an answer sets the cookie that names the user, to

@@ -38,13 +38,14 @@ func (v *visit) sealPage(kind loginform.Kind, jar *loginform.Jar) *sealingWriter
 // taken for the app's, until the app's is complete.
 type sealingWriter struct {
 	http.ResponseWriter
-	visit  *visit
-	jar    *loginform.Jar
-	within *checked    // of the session in which the app answers; nil if there is none
-	header http.Header // of the app; nil until something asks for it
-	own    http.Header // of the gate, and of what stands in front
-	done   bool
-	broken bool // nothing of the app's answer is sent
+	visit    *visit
+	jar      *loginform.Jar
+	within   *checked    // of the session in which the app answers; nil if there is none
+	switches bool        // the request may have made the app's session another user's
+	header   http.Header // of the app; nil until something asks for it
+	own      http.Header // of the gate, and of what stands in front
+	done     bool
+	broken   bool // nothing of the app's answer is sent
 
 	script string // added to an HTML page; empty adds none
 	local  string // host whose absolute redirections are made local; empty leaves them
@@ -152,12 +153,12 @@ func (w *sealingWriter) flushHeader() error {
 	if w.local != "" {
 		localize(w.header, w.local)
 	}
-	if lines := w.header["Set-Cookie"]; len(lines) > 0 {
-		if w.within != nil {
-			if err := w.visit.noteChange(w.within, w.header); err != nil {
-				return err
-			}
+	if w.within != nil {
+		if err := w.visit.noteChange(w.within, w.header, w.switches); err != nil {
+			return err
 		}
+	}
+	if len(w.header["Set-Cookie"]) > 0 {
 		if err := w.jar.Write(w.header, w.visit.now); err != nil {
 			return err
 		}

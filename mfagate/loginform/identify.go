@@ -232,3 +232,24 @@ func (f *Form) SetsUser(h http.Header) (name string, sets bool) {
 	name, _ = f.Who(context.Background(), a, nil) // ErrNobody goes with ""
 	return name, true
 }
+
+// NamesUser tells whether a request brings the cookie in which Identify, without a probe,
+// finds the user, and who that is: "" if it is not clear.
+func (f *Form) NamesUser(cookies Cookies) (name string, told bool) {
+	id := f.config.Identify
+	if id == nil || id.Probe != "" || id.Cookie == "" {
+		return "", false
+	}
+	wanted := parseGlob(id.Cookie)
+	for _, c := range cookies {
+		if c.Deleted || !wanted.match(c.Name) {
+			continue
+		}
+		one, err := f.identify.name(unquote(c.Value))
+		if err != nil || told && one != name {
+			return "", true
+		}
+		name, told = one, true
+	}
+	return name, told
+}
