@@ -197,6 +197,7 @@ func TestRelativeRedirectBelowAPathThatTheProxyTakesOff(t *testing.T) {
 		case r.URL.Path == "/me":
 			fmt.Fprint(w, `<p id=me>alice</p>`)
 		case r.Method == http.MethodPost:
+			w.Header().Set("Set-Cookie", "sid=alices; Path=/app")
 			w.Header().Set("Location", "home") // relative to /app/login, as the browser sees it
 			w.WriteHeader(http.StatusFound)
 		}
