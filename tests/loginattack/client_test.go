@@ -1,6 +1,8 @@
 package loginattack
 
 import (
+	"context"
+	"crypto/tls"
 	"html"
 	"io"
 	"maps"
@@ -8,20 +10,32 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	pquerna "github.com/pquerna/otp/totp"
+
+	"github.com/mfagate/caddy-mfagate/tests/oracle"
 )
 
 // A client is a browser.
 type client struct {
 	w       *world
 	cookies map[string]string
+	planted []string // "name=value", set by a sibling domain: they go along and the gate cannot delete them
+	fouled  bool     // by one of these: what comes of a request is anybody's guess
 	header  http.Header
-	last    *httptest.ResponseRecorder
-	body    string
+	gone    context.Context // of a person who leaves; nil for one who waits
+	page
+}
+
+// A page is what a tab shows.
+type page struct {
+	last *httptest.ResponseRecorder
+	body string
+	of   string // token of the session that the gate's page was made for
 }
 
 const gateCookie = "mfagate"
@@ -32,7 +46,7 @@ func (w *world) client() *client {
 
 // copied is another browser, or a thief's, with the same cookies and page.
 func (c *client) copied() *client {
-	return &client{w: c.w, cookies: maps.Clone(c.cookies), header: c.header.Clone(), last: c.last, body: c.body}
+	return &client{w: c.w, cookies: maps.Clone(c.cookies), planted: slices.Clone(c.planted), fouled: c.fouled, header: c.header.Clone(), page: c.page}
 }
 
 func (c *client) request(method, uri, contentType, body string) *http.Request {
@@ -48,11 +62,67 @@ func (c *client) request(method, uri, contentType, body string) *http.Request {
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
 	}
-	for name, value := range c.cookies {
-		r.Header.Set("Cookie", strings.TrimPrefix(r.Header.Get("Cookie")+"; "+name+"="+value, "; "))
+	c.w.likeABrowser(r)
+	all := slices.Clone(c.planted) // first, as if their path were longer
+	for _, name := range slices.Sorted(maps.Keys(c.cookies)) {
+		all = append(all, name+"="+c.cookies[name])
+	}
+	if len(all) > 0 {
+		r.Header.Set("Cookie", strings.Join(all, "; "))
 	}
 	maps.Copy(r.Header, c.header)
+	if c.gone != nil {
+		r = r.WithContext(c.gone)
+	}
 	return r
+}
+
+// likeABrowser adds what browsers of today send of their own, and HTTPS, if the world has these.
+func (w *world) likeABrowser(r *http.Request) {
+	scheme := "http://"
+	if w.secure {
+		scheme, r.TLS = "https://", &tls.ConnectionState{HandshakeComplete: true}
+	}
+	if w.modern {
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		r.Header.Set("Sec-Fetch-Mode", "navigate")
+		r.Header.Set("Sec-Fetch-Dest", "document")
+		if r.Method == http.MethodPost {
+			r.Header.Set("Origin", scheme+r.Host)
+		}
+	}
+}
+
+// gateName is the name of the cookie with the gate's session.
+func (w *world) gateName() string {
+	if w.secure {
+		return "__Host-" + gateCookie
+	}
+	return gateCookie
+}
+
+// token is that of the gate's session with which the next request goes out; empty if
+// there is none, or more than one.
+func (c *client) token() string {
+	name := c.w.gateName()
+	all := c.named(name)
+	if own := c.cookies[name]; own != "" {
+		all = append(all, own)
+	}
+	if len(all) != 1 {
+		return ""
+	}
+	return all[0]
+}
+
+// named are the values that were planted under a name.
+func (c *client) named(name string) (all []string) {
+	for _, p := range c.planted {
+		if n, value, _ := strings.Cut(p, "="); n == name {
+			all = append(all, value)
+		}
+	}
+	return all
 }
 
 // send sends a request, and holds the gate to its invariants.
@@ -65,26 +135,64 @@ func (c *client) send(r *http.Request) *client {
 func (c *client) sendAs(r *http.Request, user string) *client {
 	c.w.t.Helper()
 	time.Sleep(time.Millisecond)
-	before, w := c.cookies[gateCookie], c.w
-	owner := w.owner(before) // who may lose the session while this is under way
-	c.last = httptest.NewRecorder()
-	w.front.ServeHTTP(c.last, r)
-	c.body = c.last.Body.String()
-	for _, k := range c.last.Result().Cookies() {
+	before, kept, w := c.token(), c.cookies[c.w.gateName()], c.w
+	owner, from := w.owner(before), w.app.Count() // who may lose the session while this is under way
+	answer := httptest.NewRecorder()
+	arrived := w.serve(answer, r) && c.gone == nil
+	if arrived {
+		c.take(answer)
+	}
+	own := strings.HasPrefix(r.RequestURI, "/.mfa/")
+	if user != "" && (!arrived || answer.Code != 303 || strings.HasPrefix(answer.Header().Get("Location"), "/.mfa/challenge")) {
+		user = "" // the gate did not accept it
+	}
+	if now := c.cookies[w.gateName()]; now != kept {
+		w.moved(before, now, user, own && !strings.HasSuffix(r.RequestURI, "/sign-out"))
+	}
+	w.ledger.Delivered(w.t, owner, received(answer))
+	w.alone(owner, from)
+	w.ledger.Check(w.t)
+	return c
+}
+
+// serve lets the gate answer, and tells whether it did so to the end.
+func (w *world) serve(answer http.ResponseWriter, r *http.Request) (whole bool) {
+	defer func() {
+		if p := recover(); p != nil && p != http.ErrAbortHandler {
+			panic(p)
+		}
+	}()
+	w.front.ServeHTTP(answer, r)
+	return true
+}
+
+// take keeps the page and the cookies of an answer.
+func (c *client) take(answer *httptest.ResponseRecorder) {
+	c.page = page{last: answer, body: answer.Body.String()}
+	for _, k := range answer.Result().Cookies() {
 		if k.MaxAge < 0 || !k.Expires.IsZero() && k.Expires.Before(time.Now()) {
 			delete(c.cookies, k.Name)
 		} else {
 			c.cookies[k.Name] = k.Value
 		}
 	}
-	own := strings.HasPrefix(r.RequestURI, "/.mfa/")
-	if user != "" && (c.last.Code != 303 || strings.HasPrefix(c.last.Header().Get("Location"), "/.mfa/challenge")) {
-		user = "" // the gate did not accept it
+	if c.find(gateToken) != "" {
+		c.of = c.token()
 	}
-	w.moved(before, c.cookies[gateCookie], user, own && !strings.HasSuffix(r.RequestURI, "/sign-out"))
-	w.ledger.Delivered(w.t, owner, received(c.last))
-	w.ledger.Check(w.t)
-	return c
+}
+
+// alone fails the test if the app has acted since act number from as anybody but the owner of the
+// session whose request that was. It holds where one request is under way at a time.
+func (w *world) alone(owner string, from int) {
+	w.t.Helper()
+	if !w.strict || w.crowded.Load() > 0 {
+		return
+	}
+	for _, a := range w.app.Since(from) {
+		if a.User != "" && a.User != owner && !oracle.LoginSurface(a) {
+			w.t.Errorf("the app did %q as %s, told by %s, for a browser in which %q has proved: %s %s", a.Action, a.User, a.Channel, owner, a.Method, a.URI)
+		}
+	}
 }
 
 // received is all that a client gets.
@@ -113,6 +221,7 @@ var (
 	gateToken = regexp.MustCompile(`name="form_token"[^>]*value="([^"]*)"`)
 	appToken  = regexp.MustCompile(`name="token" value="([^"]*)"`)
 	secret    = regexp.MustCompile(`<code class="secret">(.*?)</code>`)
+	codes     = regexp.MustCompile(`(?s)<textarea id="all-codes"[^>]*>(.*?)</textarea>`)
 	setName   = regexp.MustCompile(`name="set"[^>]*value="([^"]*)"`)
 	manual    = regexp.MustCompile(`[A-Z2-7]{4}`)
 )
@@ -188,6 +297,7 @@ func (c *client) enrol(user string) *client {
 	c.w.phones[user] = p
 	c.sendAs(c.request("POST", "/.mfa/enroll/totp", formType, c.form("code", c.code(user))), user)
 	c.want(303, "/.mfa/recovery-codes").follow().want(200)
+	p.codes = strings.Fields(c.find(codes))
 	return c.post("/.mfa/recovery-codes", "saved", "yes", "set", c.find(setName)).want(303)
 }
 
@@ -205,6 +315,7 @@ func (c *client) code(user string) string {
 	if err != nil {
 		c.w.t.Fatal(err)
 	}
+	p.last = code
 	return code
 }
 
@@ -218,7 +329,7 @@ func (c *client) prove(user string) bool {
 		return false
 	}
 	c.sendAs(c.request("POST", "/.mfa/challenge", formType, c.form("method", "totp", "code", code)), user)
-	ok := c.w.owner(c.cookies[gateCookie]) == user
+	ok := c.w.owner(c.token()) == user
 	if ok {
 		c.w.ledger.Accepted(c.w.t, "totp", user+strconv.FormatInt(c.w.phones[user].step, 10))
 	}

@@ -1,15 +1,12 @@
 package loginattack
 
 import (
-	"context"
-	"errors"
+	"flag"
 	"fmt"
-	"maps"
-	"net/http"
-	"slices"
-	"strings"
+	"math/rand/v2"
+	"runtime"
+	"strconv"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,411 +21,162 @@ import (
 // TestModel lets people and attackers do what they like in four browsers, in front of an
 // app of random habits, while the store and the app fail at times. After each
 // request the ledger holds the gate to its invariants; and a person who did
-// nothing odd must find what a small model of the sign-in says. rapid prints how a failure
-// can be repeated, with the fewest steps that it has found.
+// nothing odd must find what a small model of the sign-in says. The package's comment says how to
+// run more sequences, and one of them again.
 func TestModel(t *testing.T) {
-	var first *world
-	synctest.Test(t, func(t *testing.T) {
-		first = newWorld(t, oracle.Options{})
-		first.enrol("alice", "vic", "eve")
-	})
-	rapid.Check(t, func(rt *rapid.T) {
-		bubble(t, func(t *testing.T) {
-			time.Sleep(time.Hour) // the enrolments were made in another bubble
-			m := newModel(t, rt, first)
-			defer func() { m.w.records.Close() }()
-			rt.Repeat(map[string]func(*rapid.T){
-				"open": m.open, "open again": m.open, "sign in": m.signIn, "sign in too": m.signIn, "prove": m.prove, "prove too": m.prove, "log out": m.logOut,
-				"copy": m.copyAll, "mix": m.mix, "go back": m.goBack, "wait": m.wait, "restart": m.restart,
-				"rivals": m.rivals, "more rivals": m.rivals, "fail": m.fail, "app forgets": m.appForgets, "overtake": m.overtake,
+	first := newWorldOfModels(t)
+	for n := range shards(t) {
+		t.Run(strconv.Itoa(n+1), func(t *testing.T) {
+			t.Parallel()
+			check(t, func(rt *rapid.T) {
+				m := newModel(t, rt, first)
+				defer func() { m.w.records.Close() }()
+				rt.Repeat(m.steps())
 			})
 		})
-	})
-}
-
-// bubble runs f in a bubble, and lets rapid know how it ended: rapid ends a sequence by
-// a panic, which must not leave the bubble as one.
-func bubble(t *testing.T, f func(*testing.T)) {
-	var ended any
-	synctest.Test(t, func(t *testing.T) {
-		defer func() { ended = recover() }()
-		f(t)
-	})
-	if ended != nil {
-		if text := fmt.Sprint(ended); !strings.HasPrefix(text, "overrun") {
-			t.Logf("a sequence ends with: %s", text) // rapid loses it if the sequence cannot be repeated
-		}
-		panic(ended)
 	}
 }
 
-var (
-	people = rapid.SampledFrom([]string{"alice", "vic", "eve"})
-	paths  = rapid.SampledFrom([]string{"/", "/login", "/notes", "/whoami", "/static/app.css", "/nowhere", "/.mfa/", "/.mfa/challenge", "/.mfa/enroll"})
-	waits  = rapid.SampledFrom([]time.Duration{time.Second, 11 * time.Second, 61 * time.Second, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute, 13 * time.Hour})
-	which  = rapid.IntRange(0, 3)
-)
+// newWorldOfModels is what each sequence begins with: three people have a factor.
+func newWorldOfModels(t *testing.T) (first *world) {
+	synctest.Test(t, func(t *testing.T) {
+		first = newWorld(t, oracle.Options{})
+		first.enrol(enrolled...)
+	})
+	return first
+}
+
+var enrolled = []string{"alice", "vic", "eve"}
+
+// shards divides the sequences among the processors, and returns the number of parts. A seed
+// is the same in each.
+func shards(t *testing.T) int {
+	t.Helper()
+	n := runtime.GOMAXPROCS(0)
+	checks := flag.Lookup("rapid.checks").Value.String()
+	all, err := strconv.Atoi(checks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set(t, "rapid.checks", strconv.Itoa((all+n-1)/n))
+	t.Cleanup(func() { set(t, "rapid.checks", checks) })
+	return n
+}
+
+func set(t *testing.T, name, value string) {
+	t.Helper()
+	if err := flag.Set(name, value); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// seeding guards the flag with rapid's seed, which each part has for itself.
+var seeding sync.Mutex
+
+// check is rapid.Check in bubbles, with a seed that is told whether or not it fails.
+func check(t *testing.T, sequence func(*rapid.T)) {
+	t.Helper()
+	seeding.Lock()
+	given := flag.Lookup("rapid.seed").Value.String()
+	seed := given
+	if given == "0" {
+		seed = strconv.FormatUint(rand.Uint64(), 10)
+	}
+	set(t, "rapid.seed", seed)
+	began := sync.OnceFunc(func() {
+		set(t, "rapid.seed", given)
+		seeding.Unlock()
+	})
+	defer began()
+	t.Logf("the first sequence has seed %s", seed)
+	rapid.Check(t, func(rt *rapid.T) {
+		began() // rapid has read it
+		rapid.SyncTest(rt, func(rt *rapid.T) {
+			time.Sleep(time.Hour) // the enrolments were made in another bubble
+			sequence(rt)
+		})
+	})
+}
 
 // A model is a world with what ought to be known of its browsers.
 type model struct {
 	w        *world
 	o        oracle.Options
 	faults   *faults
+	trouble  *trouble
 	browsers [4]*browser
-	guessed  map[string]bool // somebody gave a wrong code for this user
+	guessed  map[string]bool   // somebody gave a wrong code for this user
+	shared   bool              // some browser has had the cookies of another
+	former   map[string]string // password of this user
 }
 
-// A browser is a client with what it ought to be, as long as that is plain.
-type browser struct {
-	*client
-	plain  bool   // nothing odd was done with its cookies since the last sign-in
-	who    string // whose password was accepted last; empty after a sign-out
-	since  time.Time
-	proved time.Time // first proof since then; zero while it is due
-	due    bool      // a proof is due
-	used   time.Time
-	old    map[string]string // cookies of an earlier time
-}
-
-func newModel(t testing.TB, rt *rapid.T, first *world) *model {
-	o := oracle.Options{
-		Rotation: rapid.SampledFrom([]oracle.Rotation{oracle.RotateAtLogin, oracle.RotateNever, oracle.RotateAlways}).Draw(rt, "rotation"),
-		Answers:  rapid.SampledFrom([]oracle.Answers{oracle.Redirect, oracle.RedirectBoth, oracle.RedirectSame, oracle.Page, oracle.Status, oracle.JSONOK}).Draw(rt, "answers"),
-	}
-	for _, habit := range []*bool{&o.FormToken, &o.LiveLooksRight, &o.Remember, &o.LogoutKeeps, &o.AnySession, &o.FailureCookie} {
-		*habit = rapid.Bool().Draw(rt, "habit")
-	}
-	store := new(memory.Store)
-	records, err := first.store.List(t.Context(), "", "", 0)
-	if err != nil {
-		rt.Fatal(err)
-	}
-	for _, r := range records {
-		if err := store.Apply(t.Context(), storage.Change{Key: r.Key, Value: r.Value, Expires: r.Expires}); err != nil {
-			rt.Fatal(err)
+// steps are what may happen, with the likely ones more than once.
+func (m *model) steps() map[string]func(*rapid.T) {
+	all := make(map[string]func(*rapid.T))
+	for _, step := range []struct {
+		name   string
+		weight int
+		do     func(*rapid.T)
+	}{
+		{"open", 3, m.open}, {"sign in", 3, m.signIn}, {"prove", 3, m.prove}, {"log out", 1, m.logOut}, {"tab", 2, m.tab},
+		{"wait", 2, m.wait}, {"click twice", 1, m.clickTwice}, {"one code twice", 1, m.codeTwice}, {"leave", 1, m.leave},
+		{"copy", 1, m.copyAll}, {"mix", 1, m.mix}, {"go back", 1, m.goBack}, {"rivals", 2, m.rivals}, {"overtake", 1, m.overtake},
+		{"side door", 1, m.sideDoor}, {"plant", 2, m.plant}, {"cross-site", 2, m.crossSite},
+		{"fail", 1, m.fail}, {"trouble", 1, m.appTrouble}, {"app forgets", 1, m.appForgets}, {"restart", 1, m.restart},
+	} {
+		for i := range step.weight {
+			all[fmt.Sprint(step.name, " ", i)] = step.do
 		}
 	}
-	f := &faults{Store: store}
-	w := &world{t: told{t, rt}, app: oracle.New(o), store: f, config: formOf(o), phones: map[string]*phone{}, proofs: map[string]*proof{}}
+	return all
+}
+
+func newModel(t *testing.T, rt *rapid.T, first *world) *model {
+	o := drawApp(rt)
+	m := &model{o: o, faults: &faults{Store: copyStore(rt, first.store)}, trouble: new(trouble), guessed: map[string]bool{}, former: map[string]string{}}
+	w := &world{t: told{t, rt}, app: oracle.New(o), store: m.faults, config: formOf(o), phones: map[string]*phone{}, proofs: map[string]*proof{}, strict: true}
+	w.secure, w.modern = rapid.Bool().Draw(rt, "https"), rapid.Bool().Draw(rt, "modern")
 	for user, p := range first.phones {
 		own := *p
 		w.phones[user] = &own
 	}
 	w.ledger = oracle.NewLedger(w.app)
-	w.behind = slowly(w.app, 2*time.Second)
+	w.behind = m.trouble.around(w.app)
 	w.start(w.behind)
-	m := &model{w: w, o: o, faults: f, guessed: map[string]bool{}}
+	m.w = w
 	for i := range m.browsers {
 		m.browsers[i] = &browser{client: w.client(), plain: true}
 	}
 	return m
 }
 
-// told is the test for what rapid has to be told of.
-type told struct {
-	testing.TB
-	rt *rapid.T
+// drawApp is an app of random habits.
+func drawApp(rt *rapid.T) oracle.Options {
+	o := oracle.Options{
+		Rotation: rapid.SampledFrom([]oracle.Rotation{oracle.RotateAtLogin, oracle.RotateNever, oracle.RotateAlways}).Draw(rt, "rotation"),
+		Answers:  rapid.SampledFrom([]oracle.Answers{oracle.Redirect, oracle.RedirectBoth, oracle.RedirectSame, oracle.Page, oracle.Status, oracle.JSONOK}).Draw(rt, "answers"),
+		Names:    rapid.SampledFrom([]oracle.Name{0, oracle.NameEMail | oracle.NameCase}).Draw(rt, "names"),
+	}
+	habits := rapid.Uint16().Draw(rt, "habits")
+	for i, habit := range []*bool{
+		&o.FormToken, &o.LiveLooksRight, &o.Remember, &o.LogoutKeeps, &o.AnySession, &o.FailureCookie,
+		&o.Basic, &o.APIKeys, &o.LoginAnywhere, &o.GETLogin, &o.ActAs, &o.SessionInURL, &o.Switch,
+	} {
+		*habit = habits>>i&1 == 1
+	}
+	return o
 }
 
-func (t told) Helper()                      {}
-func (t told) Errorf(f string, args ...any) { t.rt.Errorf(f, args...) }
-func (t told) Error(args ...any)            { t.rt.Error(args...) }
-func (t told) Fatalf(f string, args ...any) { t.rt.Fatalf(f, args...) }
-func (t told) Fatal(args ...any)            { t.rt.Fatal(args...) }
-
-// faults is a store of which the next calls fail.
-type faults struct {
-	storage.Store
-	calls   atomic.Int32
-	unknown bool // the change is made, and nobody is told
-}
-
-var errDisk = errors.New("the disk is full")
-
-func (f *faults) failing() bool {
-	for n := f.calls.Load(); n > 0; n = f.calls.Load() {
-		if f.calls.CompareAndSwap(n, n-1) {
-			return true
+func copyStore(rt *rapid.T, from storage.Store) storage.Store {
+	to := new(memory.Store)
+	records, err := from.List(rt.Context(), "", "", 0)
+	if err != nil {
+		rt.Fatal(err)
+	}
+	for _, r := range records {
+		if err := to.Apply(rt.Context(), storage.Change{Key: r.Key, Value: r.Value, Expires: r.Expires}); err != nil {
+			rt.Fatal(err)
 		}
 	}
-	return false
-}
-
-func (f *faults) Get(ctx context.Context, key string) (storage.Record, error) {
-	if f.failing() {
-		return storage.Record{}, errDisk
-	}
-	return f.Store.Get(ctx, key)
-}
-
-func (f *faults) Apply(ctx context.Context, changes ...storage.Change) error {
-	if !f.failing() {
-		return f.Store.Apply(ctx, changes...)
-	}
-	if f.unknown {
-		if err := f.Store.Apply(ctx, changes...); err != nil {
-			return err
-		}
-		return storage.ErrUnknown
-	}
-	return errDisk
-}
-
-// pick draws a browser, and a failure of the store while it is used now and then.
-func (m *model) pick(rt *rapid.T) *browser { return m.browsers[which.Draw(rt, "browser")] }
-
-// settled tells whether the model knows what a request of the browser leads to, and notes that
-// there is one.
-func (m *model) settled(b *browser) bool {
-	if m.faults.calls.Load() > 0 {
-		b.plain = false
-	}
-	now := time.Now()
-	switch idle := now.Sub(b.used); {
-	case b.who == "":
-	case b.due && b.proved.IsZero() && now.Sub(b.since) > 14*time.Minute,
-		!b.proved.IsZero() && now.Sub(b.proved) > 11*time.Hour:
-		b.plain = false // about to end
-	case !b.due && idle > 25*time.Minute && idle < 35*time.Minute:
-		b.plain = false // about to be locked
-	case !b.due && idle >= 35*time.Minute:
-		b.due = true
-	}
-	m.expire(b)
-	b.used = now
-	return b.plain
-}
-
-// expire tells the ledger which proofs have ended by time.
-func (m *model) expire(b *browser) {
-	token := b.cookies[gateCookie]
-	m.w.mu.Lock()
-	defer m.w.mu.Unlock()
-	p := m.w.proofs[token]
-	if p == nil {
-		return
-	}
-	if now := time.Now(); !p.used.IsZero() && now.Sub(p.used) > 31*time.Minute || !p.first.IsZero() && now.Sub(p.first) > 12*time.Hour+time.Minute {
-		p.ended()
-		delete(m.w.proofs, token)
-		time.Sleep(time.Millisecond)
-		return
-	}
-	if p.used = time.Now(); p.first.IsZero() {
-		p.first = p.used
-	}
-}
-
-func (m *model) open(rt *rapid.T) {
-	b, path := m.pick(rt), paths.Draw(rt, "page")
-	plain := m.settled(b)
-	b.get(path)
-	if plain && path == "/notes" {
-		m.expect(rt, b)
-	}
-}
-
-// expect fails the test unless the answer for /notes is what the model says.
-func (m *model) expect(rt *rapid.T, b *browser) {
-	to := b.last.Header().Get("Location")
-	switch {
-	case b.who == "" && (b.last.Code != 303 || to != "/login"):
-		rt.Fatalf("a visitor gets %d to %q; want the login page", b.last.Code, to)
-	case b.who != "" && b.due && (b.last.Code != 303 || !strings.HasPrefix(to, "/.mfa/challenge")):
-		rt.Fatalf("%s, after the password, gets %d to %q; want the challenge", b.who, b.last.Code, to)
-	case b.who != "" && !b.due && (b.last.Code != 200 || !strings.Contains(b.body, `<p id="user">`+b.who+`</p>`)):
-		rt.Fatalf("%s, after both factors, gets %d to %q, %.200q; want her page", b.who, b.last.Code, to, b.body)
-	}
-}
-
-func (m *model) signIn(rt *rapid.T) {
-	b, user := m.pick(rt), people.Draw(rt, "user")
-	password := rapid.SampledFrom([]string{"password of " + user, "password of " + user, "wrong"}).Draw(rt, "password")
-	sound := m.faults.calls.Load() == 0 // else the session may be there, and only the answer be lost
-	plain := m.settled(b) && sound
-	if rapid.Bool().Draw(rt, "open the page first") {
-		b.get("/login")
-	}
-	b.submit(user, password)
-	accepted := b.last.Code == 303 && strings.HasPrefix(b.last.Header().Get("Location"), "/.mfa/") ||
-		b.last.Code == 401 && strings.HasPrefix(b.last.Header().Get("Mfa-Location"), "/.mfa/")
-	right := password != "wrong"
-	switch {
-	case accepted && !right:
-		rt.Fatalf("a wrong password of %s leads to %d %v", user, b.last.Code, b.last.Header())
-	case right && plain && !m.o.FormToken && !accepted && b.last.Code != 429:
-		rt.Fatalf("the right password of %s leads to %d, %.300q", user, b.last.Code, b.body)
-	}
-	b.since, b.proved, b.due = time.Now(), time.Time{}, true
-	b.plain, b.who = sound && b.last.Code != 429, ""
-	if accepted {
-		b.who = user
-	}
-}
-
-func (m *model) prove(rt *rapid.T) {
-	b, user := m.pick(rt), people.Draw(rt, "user")
-	if b.who != "" && rapid.Bool().Draw(rt, "by right") {
-		user = b.who
-	}
-	plain := m.settled(b)
-	due := b.due && b.who != ""
-	locked := !b.proved.IsZero()
-	ok := b.client.prove(user)
-	switch {
-	case ok && b.plain && b.who != user && b.who != "":
-		rt.Fatalf("the code of %s counts for %s", user, b.who)
-	case !ok && plain && due && !locked && b.who == user && !m.guessed[user] && b.last.Code != 429:
-		rt.Fatalf("the right code of %s is refused: %d, %.400q", user, b.last.Code, b.body)
-	}
-	if b.who != "" && b.who != user || !b.plain {
-		for _, name := range []string{"alice", "vic", "eve"} {
-			m.guessed[name] = true
-		}
-	}
-	b.used = time.Now()
-	if ok && due {
-		b.due = false
-		if b.proved.IsZero() {
-			b.proved = time.Now()
-		}
-	}
-	if ok && !due || locked && !ok {
-		b.plain = false
-	}
-	if ok && b.plain {
-		b.get("/notes")
-		m.expect(rt, b)
-	}
-}
-
-func (m *model) logOut(rt *rapid.T) {
-	b := m.pick(rt)
-	m.settled(b)
-	if rapid.Bool().Draw(rt, "at the gate") {
-		b.get("/.mfa/sign-out").post("/.mfa/sign-out")
-	} else {
-		b.get("/logout")
-	}
-	if m.faults.calls.Load() > 0 || b.last.Code >= 400 {
-		b.plain = false
-	}
-	b.who, b.due = "", false
-	if b.cookies[gateCookie] != "" {
-		b.plain = false
-	}
-}
-
-// copyAll gives a browser all cookies and the page of another.
-func (m *model) copyAll(rt *rapid.T) {
-	to, from := m.pick(rt), m.pick(rt)
-	to.client = from.copied()
-	to.plain, from.plain = false, false
-}
-
-// mix gives a browser one cookie of another, and perhaps its session at the gate.
-func (m *model) mix(rt *rapid.T) {
-	to, from := m.pick(rt), m.pick(rt)
-	for _, name := range slices.Sorted(maps.Keys(from.cookies)) {
-		if rapid.Bool().Draw(rt, name) {
-			to.cookies[name] = from.cookies[name]
-		}
-	}
-	to.plain, from.plain = false, false
-}
-
-// goBack takes up the cookies of an earlier time, and keeps those of now.
-func (m *model) goBack(rt *rapid.T) {
-	b := m.pick(rt)
-	now := maps.Clone(b.cookies)
-	if b.old != nil {
-		b.cookies, b.plain = b.old, false
-	}
-	b.old = now
-}
-
-func (m *model) wait(rt *rapid.T) { time.Sleep(waits.Draw(rt, "time")) }
-
-func (m *model) restart(*rapid.T) {
-	m.faults.calls.Store(0)
-	m.w.restart()
-	for _, b := range m.browsers {
-		if !b.due && time.Since(b.used) > 10*time.Minute {
-			b.plain = false // when it was used last is written down now and then only
-		}
-	}
-}
-
-func (m *model) fail(rt *rapid.T) {
-	m.faults.calls.Store(0)
-	m.faults.unknown = rapid.Bool().Draw(rt, "unknown")
-	m.faults.calls.Store(rapid.Int32Range(0, 4).Draw(rt, "calls"))
-	for _, b := range m.browsers {
-		b.plain = b.plain && m.faults.calls.Load() == 0
-	}
-}
-
-func (m *model) appForgets(rt *rapid.T) {
-	user := people.Draw(rt, "user")
-	m.w.app.EndSessions(user)
-	for _, b := range m.browsers {
-		b.plain = b.plain && b.who != user
-	}
-}
-
-// rivals are two browsers with the same login page and cookies, in which two people do what
-// they can for a while.
-func (m *model) rivals(rt *rapid.T) {
-	first, second := m.pick(rt), m.pick(rt)
-	if rapid.Bool().Draw(rt, "signed out") {
-		first.client = m.w.client()
-	}
-	m.settled(first)
-	first.get("/login")
-	second.client = first.copied()
-	first.who, second.who, first.plain, second.plain = "", "", false, false
-	for range rapid.IntRange(2, 6).Draw(rt, "steps") {
-		b := []*browser{first, second}[rapid.IntRange(0, 1).Draw(rt, "rival")]
-		user := rapid.SampledFrom([]string{"vic", "eve"}).Draw(rt, "user")
-		m.settled(b)
-		switch rapid.IntRange(0, 3).Draw(rt, "step") {
-		case 0, 1:
-			b.submit(user, m.w.app.Password(user))
-		case 2:
-			m.guessed[user] = true
-			b.client.prove(user)
-		case 3:
-			b.get(paths.Draw(rt, "page"))
-		}
-	}
-	for _, b := range []*browser{first, second} {
-		b.get("/notes")
-		b.get("/login")
-	}
-}
-
-// overtake sends a password and, at the same time, a request with the same cookies. The latter
-// reaches the app only after the former, or while that is being answered.
-func (m *model) overtake(rt *rapid.T) {
-	b, user, path := m.pick(rt), people.Draw(rt, "user"), paths.Draw(rt, "page")
-	m.faults.calls.Store(0) // else it would be anybody's guess which of the two it hits
-	m.settled(b)
-	thief := b.copied()
-	m.w.ledger.Surface = func(a oracle.Act) bool {
-		return oracle.LoginSurface(a) || a.Action == oracle.View && a.URI == "/login" // held, and delivered to nobody
-	}
-	slowest := rapid.SampledFrom([]string{"the password", "the other"}).Draw(rt, "slow")
-	if slowest == "the password" {
-		b.header.Set(slow, "back")
-	} else {
-		thief.header.Set(slow, "there")
-	}
-	defer func() { b.header = http.Header{} }()
-	var all sync.WaitGroup
-	all.Go(func() { b.submit(user, m.w.app.Password(user)) })
-	all.Go(func() { thief.get(path) })
-	all.Wait()
-	m.w.ledger.Check(m.w.t)
-	m.w.ledger.Surface = nil
-	b.plain = false
+	return to
 }

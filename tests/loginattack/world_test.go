@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,6 +32,10 @@ type world struct {
 	behind  http.Handler // the app as the gate reaches it; app itself if nil
 	config  loginform.Config
 	site    string
+	secure  bool              // reached by HTTPS
+	modern  bool              // by browsers that say where a request comes from
+	strict  bool              // requests are sent one at a time, but for
+	crowded atomic.Int32      // several requests are under way at once
 	phones  map[string]*phone // by user
 
 	mu     sync.Mutex
@@ -49,7 +54,9 @@ type proof struct {
 // A phone has the authenticator of one user.
 type phone struct {
 	secret string
-	step   int64 // of the last code that was used
+	step   int64    // of the last code that was used
+	last   string   // that code
+	codes  []string // for recovery
 }
 
 var builtIn = sync.OnceValue(func() *pages.Set {
@@ -208,6 +215,18 @@ func (w *world) moved(before, after, user string, renewed bool) {
 	}
 	if old != nil {
 		old.ended()
+	}
+}
+
+// ended says that the session of a token has ended by right.
+func (w *world) ended(token string) {
+	w.mu.Lock()
+	p := w.proofs[token]
+	delete(w.proofs, token)
+	w.mu.Unlock()
+	if p != nil {
+		p.ended()
+		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -66,6 +66,13 @@ func (a *App) Acts() []Act {
 	return slices.Clone(a.acts)
 }
 
+// Since returns the acts after the first n, in their order.
+func (a *App) Since(n int) []Act {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.acts[n:])
+}
+
 // Count returns how many acts there are.
 func (a *App) Count() int {
 	a.mu.Lock()
