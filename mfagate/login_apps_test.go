@@ -167,6 +167,9 @@ func TestTokenReachesTheBrowserSealedAndOpensAfterTheProof(t *testing.T) {
 	if !strings.Contains(vic.body, `<script src="/.mfa/static/login.`) {
 		t.Errorf("the login page has no script: %q", vic.body)
 	}
+	if strings.Contains(vic.body, "data-signed-in") {
+		t.Errorf("the script takes a visitor for signed in, whom it would lead from the form to the form: %q", vic.body)
+	}
 	signIn := func(p *person, user string) string {
 		p.fetch("POST", "/auth/token", "", fmt.Sprintf(`{"username":%q,"password":%q}`, user, formPassword)).want(200)
 		if got := p.last.Header().Get("Mfa-Location"); got != "/.mfa/enroll" {
@@ -186,6 +189,9 @@ func TestTokenReachesTheBrowserSealedAndOpensAfterTheProof(t *testing.T) {
 	vic.fetch("GET", "/data", vics, "").want(401)
 	vic.last.Header().Set("Location", "/.mfa/enroll")
 	vic.enrolHere()
+	if vic.get("/").want(200); !strings.Contains(vic.body, " data-signed-in") {
+		t.Errorf("the script does not know that somebody is signed in: %q", vic.body)
+	}
 	vic.fetch("GET", "/data", vics, "").want(200)
 	if vic.body != "the app, for vic" {
 		t.Errorf("after the proof: %q", vic.body)
@@ -266,5 +272,35 @@ func TestTheSessionMustBeSealed(t *testing.T) {
 	p.get("/home").want(303, "/login")
 	if app.acted("alice") {
 		t.Error("the app acted as alice")
+	}
+}
+
+// A policy that admits scripts by a nonce only admits the gate's by it too; nothing else
+// of a policy gets into the page.
+func TestScriptOnALoginPageFitsThePolicyOfTheApp(t *testing.T) {
+	for policy, want := range map[string]string{
+		"":                  "",
+		"script-src 'self'": "",
+		"default-src 'none'; script-src 'nonce-r4nd0m+/-_==' 'strict-dynamic'": ` nonce="r4nd0m+/-_=="`,
+		"Script-Src 'Nonce-x' 'nonce-abc'":                                     ` nonce="abc"`,
+		"default-src 'nonce-abc'":                                              ` nonce="abc"`,
+		"style-src 'nonce-abc'":                                                "",
+		"script-src 'nonce-a' , script-src-elem 'nonce-b'":                     ` nonce="b"`,
+		`script-src 'nonce-"><img>'`:                                           "",
+		"script-src 'nonce-'":                                                  "",
+		"script-src-attr 'nonce-a'; nonce-b":                                   "",
+	} {
+		app := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			w.Header().Set("Content-Security-Policy", policy)
+			fmt.Fprint(w, "<form>")
+		})
+		p := loginWorld(t, tokenConfig(), app).person("")
+		p.get("/").want(200)
+		_, tag, _ := strings.Cut(p.body, "<form><script src=")
+		_, rest, _ := strings.Cut(tag, `.js"`)
+		if rest != want+"></script>" {
+			t.Errorf("with %q the script's tag ends in %q; want %q", policy, rest, want)
+		}
 	}
 }

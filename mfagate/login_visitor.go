@@ -141,9 +141,7 @@ func (v *visit) heldAnswer(kind loginform.Kind, l lineage, jar *loginform.Jar, a
 	own["Set-Cookie"] = append(own["Set-Cookie"], jarred["Set-Cookie"]...)
 	w := v.sealPage(kind, jar)
 	w.header = answer.Header
-	if script := w.scriptFor(answer.Status); script != "" {
-		answer.Body = append(answer.Body, scriptTag(script)...)
-	}
+	answer.Body = append(answer.Body, w.tagFor(answer.Status)...)
 	return v.sendAnswer(answer)
 }
 

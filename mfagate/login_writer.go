@@ -2,6 +2,7 @@ package mfagate
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"io"
 	"maps"
@@ -29,7 +30,7 @@ func (v *visit) seal(jar *loginform.Jar) *sealingWriter {
 func (v *visit) sealPage(kind loginform.Kind, jar *loginform.Jar) *sealingWriter {
 	w := v.seal(jar)
 	if kind == loginform.Page && v.r.Method == http.MethodGet && v.login.Form.Config().Inject {
-		w.script = v.gate.pages.StaticPath("login.js")
+		w.script, w.signedIn = v.gate.pages.StaticPath("login.js"), v.sess != nil
 	}
 	return w
 }
@@ -45,10 +46,12 @@ type sealingWriter struct {
 	header   http.Header // of the app; nil until something asks for it
 	own      http.Header // of the gate, and of what stands in front
 	done     bool
-	broken   bool // nothing of the app's answer is sent
+	tag      string // HTML that ends the answer
+	broken   bool   // nothing of the app's answer is sent
 
-	script string // added to an HTML page; empty adds none
-	local  string // host whose absolute redirections are made local; empty leaves them
+	script   string // path of what is added to an HTML page; empty adds none
+	signedIn bool   // to one that is shown to a signed-in person
+	local    string // host whose absolute redirections are made local; empty leaves them
 }
 
 // Header implements http.ResponseWriter.
@@ -70,7 +73,7 @@ func (w *sealingWriter) WriteHeader(status int) {
 		return
 	}
 	w.done = true
-	w.script = w.scriptFor(status)
+	w.tag = w.tagFor(status)
 	if err := w.flushHeader(); err != nil {
 		w.visit.gate.log.Error("sealing a cookie of the app", "site", w.visit.site.Name, "error", err)
 		w.broken = true
@@ -86,8 +89,8 @@ func (w *sealingWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// scriptFor prepares an HTML page for the script at its end, and tells which.
-func (w *sealingWriter) scriptFor(status int) string {
+// tagFor prepares an HTML page for the script at its end, and returns the tag for it.
+func (w *sealingWriter) tagFor(status int) string {
 	if w.script == "" || status != http.StatusOK || w.header.Get("Content-Encoding") != "" {
 		return ""
 	}
@@ -97,7 +100,34 @@ func (w *sealingWriter) scriptFor(status int) string {
 	for _, name := range []string{"Content-Length", "Etag", "Last-Modified", "Accept-Ranges", "Content-Md5", "Digest"} {
 		w.header.Del(name)
 	}
-	return w.script
+	tag := `<script src="` + w.script + `"`
+	if w.signedIn {
+		tag += " data-signed-in"
+	}
+	if nonce := scriptNonce(w.header.Values("Content-Security-Policy")); nonce != "" {
+		tag += ` nonce="` + nonce + `"`
+	}
+	return tag + "></script>"
+}
+
+// scriptNonce returns the nonce by which policies of an answer admit scripts (CSP Level 3,
+// section 2.3.1), or nothing. It is good for this answer only.
+func scriptNonce(policies []string) string {
+	nonces := make(map[string]string) // by directive
+	for directive := range strings.FieldsFuncSeq(strings.Join(policies, ";"), func(r rune) bool { return r == ';' || r == ',' }) {
+		words := strings.Fields(directive)
+		for i, word := range words {
+			nonce, ok := strings.CutPrefix(strings.Trim(word, "'"), "nonce-")
+			if i > 0 && ok && !strings.ContainsFunc(nonce, notBase64) {
+				nonces[strings.ToLower(words[0])] = nonce
+			}
+		}
+	}
+	return cmp.Or(nonces["script-src-elem"], nonces["script-src"], nonces["default-src"])
+}
+
+func notBase64(r rune) bool {
+	return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && !strings.ContainsRune("+/-_=", r)
 }
 
 // finish ends an answer: of an app that has written nothing, with its header; of a login
@@ -106,14 +136,12 @@ func (w *sealingWriter) finish(err error) error {
 	if err == nil && !w.done {
 		w.WriteHeader(http.StatusOK)
 	}
-	if err == nil && w.done && !w.broken && w.script != "" {
-		_, _ = io.WriteString(w.ResponseWriter, scriptTag(w.script)) // the person may have left
+	if err == nil && w.done && !w.broken && w.tag != "" {
+		_, _ = io.WriteString(w.ResponseWriter, w.tag) // the person may have left
 	}
 	delete(w.own, http.TrailerPrefix+"Set-Cookie")
 	return err
 }
-
-func scriptTag(src string) string { return `<script src="` + src + `"></script>` }
 
 // localize makes an absolute redirection to the app's own idea of its address a local
 // one: to this host by another port or scheme, or to an address that is nobody's outside.
