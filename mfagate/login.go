@@ -8,6 +8,7 @@ import (
 	"net/url"
 
 	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
+	"github.com/mfagate/caddy-mfagate/pages"
 )
 
 // A Login makes the app's own login form the first factor of a block, in place of
@@ -60,6 +61,9 @@ var noSource = SourceFunc(func(*http.Request) (Identity, error) { return Identit
 func (v *visit) serveLogin(next Next) error {
 	if v.login.Follow {
 		return v.followLogin(next)
+	}
+	if uri, found := v.login.Form.WithoutSessionID(v.client.Sent); found {
+		return v.toURL(uri)
 	}
 	kind := v.login.Form.Classify(v.r)
 	if v.login.Form.Config().Basic {
@@ -133,6 +137,20 @@ func (v *visit) toLogin() error {
 		return v.refused(err)
 	}
 	v.redirect(v.login.Form.LoginURI())
+	return nil
+}
+
+// toURL leads to the same page by a URL without the session id that was in it. The app must
+// not see that id in any place, so it is taken off by the browser.
+func (v *visit) toURL(uri string) error {
+	if localPath(uri) == "" {
+		return v.refused(errElsewhere)
+	}
+	h := v.w.Header()
+	pages.SetHeaders(h)
+	h.Set("Location", uri)
+	h.Set("Content-Length", "0")
+	v.w.WriteHeader(http.StatusTemporaryRedirect) // a form is sent again
 	return nil
 }
 

@@ -86,8 +86,10 @@ type Config struct {
 	// give another path always are.
 	Headers []string `json:"headers,omitempty"`
 
-	// QueryKeys are names of query parameters with credentials, such as an API key
-	// or a session's id. A request that has one is refused.
+	// QueryKeys are names of parameters of queries and paths with credentials, such as an API
+	// key. A request that has one is refused. Session ids by the names that Servlet containers, PHP and
+	// ColdFusion use, ids of ASP.NET in paths ("cookieless"), and access_token, private_token, api_key,
+	// and apikey count without being named; a name with a "-" before it does not count.
 	QueryKeys []string `json:"query_keys,omitempty"`
 
 	// Elsewhere says which fields are refused in any other request: those of

@@ -40,7 +40,9 @@ type Form struct {
 	success, failure []signs
 	identify         *identify
 	stripped         map[string]bool // canonical names of headers
-	queryKeys        []string        // folded
+	queryKeys        []string        // folded; sessionIDs are among them
+	sessionIDs       []string        // folded
+	cookieless       bool            // paths may hold none of ASP.NET's ids
 	loginURI         string
 	logoutURI        string
 	logoutMethod     string
@@ -290,11 +292,8 @@ func (f *Form) compileNames() error {
 		}
 		f.stripped[dashed(name)] = true
 	}
-	for _, k := range f.config.QueryKeys {
-		if k == "" || strings.ContainsAny(k, "=&;?*") || !printable(k) {
-			errs = append(errs, fmt.Errorf("query_keys: %q is no name of a query parameter", k))
-		}
-		f.queryKeys = append(f.queryKeys, foldName(k))
+	for _, k := range f.compileURLKeys() {
+		errs = append(errs, fmt.Errorf("query_keys: %q is no name of a query parameter", k))
 	}
 	errs = append(errs,
 		checkCookies("pass_cookies", f.config.PassCookies), f.checkProving(),

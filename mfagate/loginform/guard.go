@@ -19,6 +19,7 @@ const MaxJudged = 1 << 20
 type credentialWatch struct {
 	form           *Form
 	user, password bool
+	id             bool          // a session id, which some apps take from any field
 	nameless       [][]condition // of which all must be met by one request
 	met            map[*condition]bool
 	unreadable     bool
@@ -44,6 +45,7 @@ func (w *credentialWatch) name(name string) {
 	of := func(n string) bool { return within(folded, n) || base == n }
 	w.user = w.user || slices.ContainsFunc(w.form.userNames, of)
 	w.password = w.password || slices.ContainsFunc(w.form.passwordNames, of)
+	w.id = w.id || slices.ContainsFunc(w.form.sessionIDs, of)
 }
 
 func (w *credentialWatch) pair(name, value string) {
@@ -80,6 +82,9 @@ func (w *credentialWatch) query(text string) {
 
 // err tells whether what was seen is refused.
 func (w *credentialWatch) err() error {
+	if w.id {
+		return ErrElsewhere
+	}
 	refused := w.password && (w.user || len(w.form.userNames) == 0)
 	switch w.form.config.Elsewhere {
 	case ElsewhereOff:
@@ -191,7 +196,10 @@ func (g *guardedBody) Close() error {
 // guardKeys looks for keys with credentials, in the query and in path parameters such as
 // ;jsessionid=.
 func (f *Form) guardKeys(r *http.Request) error {
-	if len(f.queryKeys) == 0 {
+	if f.inPath(r) {
+		return fmt.Errorf("%w: a session id in its path", ErrElsewhere)
+	}
+	if r.URL.RawQuery == "" && !strings.Contains(r.URL.Path, ";") {
 		return nil
 	}
 	w := keyWatch{keys: f.queryKeys}

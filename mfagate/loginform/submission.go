@@ -70,6 +70,7 @@ func (f *Form) ReadSubmission(r *http.Request) (*Submission, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.withoutSessionIDs(b)
 	s := new(Submission)
 	if s.User, s.Password, err = f.credentials(b); err != nil {
 		return nil, err
@@ -94,7 +95,7 @@ func (f *Form) checkHead(r *http.Request) error {
 	}
 	w := f.watch()
 	w.query(r.URL.RawQuery)
-	if w.user || w.password {
+	if w.user || w.password || f.guardKeys(r) != nil {
 		return ambiguous("there are credentials in the query, too")
 	}
 	return nil

@@ -189,7 +189,7 @@ func TestO21SessionInTheURL(t *testing.T) {
 				}
 			}
 		}
-	}, func(c *loginform.Config) { c.QueryKeys = append(c.QueryKeys, "jsessionid") })
+	})
 }
 
 // TestO31PublicGivesNothingMore: what lies under a public path, or seems to, is
