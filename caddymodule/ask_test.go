@@ -121,3 +121,40 @@ func TestAskAlone(t *testing.T) {
 		t.Errorf("the style of the page, %q: %d", style, got.status)
 	}
 }
+
+// TestAskBeforeTheAppsOwnLogin goes from the ticket to the app, through the whole server, and back out.
+func TestAskBeforeTheAppsOwnLogin(t *testing.T) {
+	g := serveAdmin(t, "mfa {\nask {\nlifetime 1h\nidle 10m\n}\n}")
+	issued := g.admin("POST", "/mfa/users/default/alice/tickets", "{}")
+	m := regexp.MustCompile(`"ticket": ?"([0-9A-Z]{26})"`).FindStringSubmatch(issued.body)
+	if m == nil {
+		t.Fatalf("issuing a ticket: %d %s", issued.status, issued.body)
+	}
+	p := &person{g: g}
+	page := g.stranger("GET", "/.mfa/enroll?ticket="+m[1], "", "")
+	p.keep(page)
+	form := func(fields ...string) string {
+		v := url.Values{"form_token": {html.UnescapeString(askToken.FindStringSubmatch(page.body)[1])}}
+		for i := 0; i+1 < len(fields); i += 2 {
+			v.Set(fields[i], fields[i+1])
+		}
+		return v.Encode()
+	}
+	if got := g.stranger("POST", "/.mfa/enroll", p.cookie, form("user", "bob", "ticket", m[1])); got.status != http.StatusUnauthorized {
+		t.Errorf("somebody else's name with the ticket: %d", got.status)
+	}
+	got := g.stranger("POST", "/.mfa/enroll", p.cookie, form("user", "alice", "ticket", m[1]))
+	p.keep(got)
+	if got.status != http.StatusSeeOther || got.header.Get("Location") != "/.mfa/enroll" {
+		t.Fatalf("the name with the ticket: %d to %q %s", got.status, got.header.Get("Location"), got.body)
+	}
+	if got := g.stranger("GET", "/", p.cookie, ""); got.reachedApp() {
+		t.Error("the ticket alone opens the app")
+	}
+	if page = g.stranger("GET", "/.mfa/enroll", p.cookie, ""); page.status != http.StatusOK || !strings.Contains(page.body, `action="/.mfa/enroll/totp"`) {
+		t.Errorf("the set-up: %d %s", page.status, page.body)
+	}
+	if got := g.stranger("POST", "/.mfa/sign-out", p.cookie, form()); got.status != http.StatusOK {
+		t.Errorf("signing out: %d", got.status)
+	}
+}

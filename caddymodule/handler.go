@@ -170,7 +170,8 @@ func (h *Handler) config() (mfagate.BlockConfig, error) {
 	}
 	return mfagate.BlockConfig{
 		Site:   site,
-		Source: source, Login: login, Ask: h.asks(),
+		Source: source, Login: login,
+		Ask: h.asks(), AskLifetime: time.Duration(h.asking().Lifetime), AskIdle: time.Duration(h.asking().Idle),
 		Policy: mfagate.Policy{Factors: h.Factors, MaxAge: time.Duration(h.MaxAge)},
 		Trust:  h.Trust.trust(),
 	}, nil

@@ -2,8 +2,10 @@ package caddymodule
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -17,8 +19,15 @@ func init() {
 
 // AskSource is for what people reach before they sign in, such as a link that
 // resets a password: no first factor names them, so the gate asks for the name and a
-// code.
-type AskSource struct{}
+// code. With a lifetime it stands before a whole app whose own login cannot be watched.
+type AskSource struct {
+	// How long the answer opens the app: 1m to 24h. Then the gate has pages to sign out
+	// and to enrol with a ticket, too. Default: 15 minutes, and no such pages.
+	Lifetime caddy.Duration `json:"lifetime,omitempty"`
+
+	// How long it does so without requests: 1m to 1h. Takes a lifetime. Default: that of the site.
+	Idle caddy.Duration `json:"idle,omitempty"`
+}
 
 // CaddyModule returns the Caddy module information.
 func (AskSource) CaddyModule() caddy.ModuleInfo {
@@ -35,11 +44,24 @@ func (*AskSource) Identify(*http.Request) (mfagate.Identity, error) {
 
 // UnmarshalCaddyfile sets up s from Caddyfile tokens. Syntax:
 //
-//	ask
-func (*AskSource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+//	ask {
+//	    lifetime <duration>
+//	    idle     <duration>
+//	}
+func (s *AskSource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume module name
 	if d.NextArg() {
 		return d.Errf("ask: unexpected value %q", d.Val())
+	}
+	known := options{
+		"lifetime": duration(&s.Lifetime, leastLifetime, mostLifetime, "8h"),
+		"idle":     duration(&s.Idle, leastIdle, mostIdle, "30m"),
+	}
+	if err := known.parse(d, guests{}); err != nil {
+		return err
+	}
+	if s.Idle != 0 && s.Lifetime == 0 {
+		return d.Errf("ask: idle goes with lifetime, for a whole app: write, for example: lifetime 8h")
 	}
 	return nil
 }
@@ -48,6 +70,51 @@ func (*AskSource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 func (h *Handler) asks() bool {
 	_, ok := h.source.(*AskSource)
 	return ok
+}
+
+// asking returns the source of a handler that asks for names, or what asks for nothing.
+func (h *Handler) asking() AskSource {
+	if s, ok := h.source.(*AskSource); ok {
+		return *s
+	}
+	return AskSource{}
+}
+
+// checkAsking refuses blocks of one site that ask in different ways, since they share one page and one
+// session, and beside one for the whole app those that know the user, whose pages stand in its place.
+func (s *site) checkAsking() error {
+	var asking AskSource
+	for i, h := range s.asked() {
+		if i > 0 && h.asking() != asking {
+			return fmt.Errorf("the mfa blocks of site %q differ: ask has %s in one and %s in another; write the same in each", s.name, asking.times(), h.asking().times())
+		}
+		asking = h.asking()
+	}
+	if others := len(s.handlers) - len(s.asked()); asking.Lifetime != 0 && others > 0 {
+		return fmt.Errorf("site %q: ask with a lifetime signs people in for the whole site, and serves its pages; leave out the mfa blocks without ask, and mfa_pages", s.name)
+	}
+	return nil
+}
+
+// asked are the site's handlers that ask.
+func (s *site) asked() (all []*Handler) {
+	for _, h := range s.handlers {
+		if h.asks() {
+			all = append(all, h)
+		}
+	}
+	return all
+}
+
+func (s AskSource) times() string {
+	if s.Lifetime == 0 {
+		return "no lifetime"
+	}
+	text := "lifetime " + short(time.Duration(s.Lifetime))
+	if s.Idle != 0 {
+		text += ", idle " + short(time.Duration(s.Idle))
+	}
+	return text
 }
 
 // checkAsk refuses pages that ask and protect nothing.

@@ -173,6 +173,9 @@ func (all *sites) join(h *Handler) error {
 	if h.PagesOnly && h.login != nil {
 		return fmt.Errorf("site %q: mfa_pages watches no login form; write login_form in an mfa block", s.name)
 	}
+	if err := s.checkAsking(); err != nil {
+		return err
+	}
 	all.joined = append(all.joined, h)
 	return s.takeLogin(h.login)
 }
@@ -352,6 +355,9 @@ func (all *sites) logOpenEnrolment(logger *slog.Logger) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(all.byName)) {
+		if all.byName[name].pages.telling == nil {
+			continue // whoever is asked for a name needs a ticket
+		}
 		from := all.shared(cmp.Or(all.byName[name].realm, all.realm, defaultRealm)).EnrollFrom
 		if all.byName[name].groupless && all.namesGroups(name) {
 			logger.Warn("first enrolment may need a ticket for everybody: admins or auditors name groups, and one of the site's blocks does not tell them; write groups in each", "site", name)

@@ -59,6 +59,19 @@ func (a *allowance) take(s requester, now time.Time) error {
 	return nil
 }
 
+// giveBack undoes one that was taken within its window: it was not a guess.
+func (a *allowance) giveBack(s requester) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	w := a.made[s]
+	if w == nil && a.most > 0 {
+		w = a.made[requester{}]
+	}
+	if w != nil && w.count > 0 {
+		w.count--
+	}
+}
+
 // prune forgets windows that are over.
 func (a *allowance) prune(now time.Time) {
 	a.mu.Lock()

@@ -93,7 +93,11 @@ func (v *visit) prove(name, code string) error {
 		return err
 	})
 	if err == nil {
+		v.gate.records.asks.giveBack(asker(v.client.Addr))
 		v.adopt(out)
+		if v.asksForApp {
+			v.remember()
+		}
 	}
 	return err
 }
@@ -139,7 +143,7 @@ func (v *visit) chargeAsk() (c charge, err error) {
 		if err != nil {
 			return err
 		}
-		if c, err = att.charge(askTally, askBudget, a.knows(v.browser, t.now), t.now); err != nil {
+		if c, err = att.charge(askTally, v.gate.asked(), a.knows(v.browser, t.now), t.now); err != nil {
 			return err
 		}
 		t.putAsked(v.Subject, att)
@@ -169,7 +173,8 @@ func (v *visit) judgeAsk(t *txn, values url.Values, charged charge) (saved, erro
 	att.giveBack(askTally, charged, true)
 	t.putAsked(v.Subject, att)
 	s := v.pendingSession(t.now)
-	s.Factor, s.Proved, s.Asked = cred.Factor, t.now.UTC(), true
+	s.Factor, s.Proved, s.Asked, s.Deadline = cred.Factor, t.now.UTC(), true, t.now.Add(v.lifetime).UTC()
+	s.Hold = v.asksForApp && v.gate.recovery != nil && !a.CodesSaved
 	out, err := t.putSession(&s, "", false)
 	if err != nil {
 		return saved{}, err
@@ -180,6 +185,7 @@ func (v *visit) judgeAsk(t *txn, values url.Values, charged charge) (saved, erro
 		}
 	}
 	a.LastProof = s.Proved
+	v.rememberAsked(t, a)
 	t.putAccount(a)
 	e := v.event(EventPassed)
 	if e.Factor, e.Detail = cred.Factor, EventAsked; e.Factor != v.gate.recoveryName() {

@@ -12,19 +12,20 @@ import (
 
 // A Block protects a part of an app. It is safe for concurrent use.
 type Block struct {
-	gate     *Gate
-	login    *Login // nil if a source tells who the user is
-	site     Site
-	source   Source
-	policy   Policy
-	trust    Trust
-	asks     bool
-	realm    string
-	idle     time.Duration
-	lifetime time.Duration
-	admins   roster
-	auditors roster
-	exempt   roster
+	gate       *Gate
+	login      *Login // nil if a source tells who the user is
+	site       Site
+	source     Source
+	policy     Policy
+	trust      Trust
+	asks       bool
+	asksForApp bool // with a session to work in
+	realm      string
+	idle       time.Duration
+	lifetime   time.Duration
+	admins     roster
+	auditors   roster
+	exempt     roster
 }
 
 // Limits on sessions (NIST SP 800-63B-4 section 2.2.3: at AAL2 at most 24 hours,
@@ -64,6 +65,9 @@ func (c BlockConfig) Validate() error {
 	case len(s.Realm) > MaxName:
 		return fmt.Errorf("mfagate: name of the realm is longer than %d bytes", MaxName)
 	}
+	if err := c.validateAsk(); err != nil {
+		return err
+	}
 	if err := c.Trust.validate(c.Policy); err != nil {
 		return err
 	}
@@ -86,11 +90,8 @@ func (g *Gate) Block(c BlockConfig) (*Block, error) {
 		}
 	}
 	b := &Block{
-		gate: g, login: c.Login, site: c.Site, source: c.Source, policy: c.Policy, trust: c.Trust, asks: c.Ask,
+		gate: g, login: c.Login, site: c.Site, source: c.Source, policy: c.Policy, trust: c.Trust,
 		realm: c.Site.Realm, idle: c.Site.Idle, lifetime: c.Site.Lifetime,
-	}
-	if b.asks {
-		g.asks.Store(true)
 	}
 	b.site.Names, _ = c.Site.Names.withCanonicalAliases() // was validated
 	b.admins, b.auditors, b.exempt, _ = c.Site.rosters()  // too
@@ -102,6 +103,9 @@ func (g *Gate) Block(c BlockConfig) (*Block, error) {
 	}
 	if b.lifetime == 0 {
 		b.lifetime = defaultLifetime
+	}
+	if c.Ask {
+		b.setAsk(c)
 	}
 	if b.login != nil {
 		b.source = noSource

@@ -38,7 +38,7 @@ func (v *visit) mayEnrol(t *txn, s session, a *account) error {
 	if s.Ticket != "" {
 		return t.checkTicket(s.Ticket, a)
 	}
-	if a.TicketNeeded || v.site.Enrolment.Ticket || s.Typed || v.trusted() {
+	if a.TicketNeeded || v.site.Enrolment.Ticket || s.Typed || v.asks || v.trusted() {
 		return errTicketNeeded
 	}
 	if !v.site.Enrolment.admits(v.client.Addr) {

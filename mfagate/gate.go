@@ -80,6 +80,13 @@ type BlockConfig struct {
 	// Source. What that opens is open for 15 minutes, and on such blocks of the
 	// site only. The gate's other pages are for another block to serve.
 	Ask bool
+
+	// AskLifetime makes Ask stand before a whole app whose own login cannot be
+	// watched: what the answer opens is open for so long, at most 24 hours, or until
+	// AskIdle (zero: as on the site) has passed without a request; people sign out at
+	// Prefix + "sign-out", and enrol with a ticket at Prefix + "enroll". Zero is 15
+	// minutes, and no such pages. The blocks of a site that ask must agree.
+	AskLifetime, AskIdle time.Duration
 }
 
 // A Site is what all blocks of one app share: they show the same pages and
@@ -205,8 +212,9 @@ type Gate struct {
 	template string // of addresses of users whose source told none; empty means none
 	log      *slog.Logger
 
-	retention time.Duration // zero: the usual
-	asks      atomic.Bool   // a block asks
+	retention  time.Duration // zero: the usual
+	asks       atomic.Bool   // a block asks
+	asksForApp atomic.Bool   // before a whole app
 }
 
 var factorName = regexp.MustCompile(`^[a-z0-9_]+$`)
@@ -320,8 +328,9 @@ func (g *Gate) budget(factor string) budget {
 	}
 	b := codeBudget
 	if g.asks.Load() { // strangers have a share of their own there
-		b.strangersDay -= askBudget.strangersDay + askBudget.knownDay
-		b.strangersMonth -= askBudget.strangersMonth + askBudget.knownMonth
+		share := g.asked()
+		b.strangersDay -= share.strangersDay + share.knownDay
+		b.strangersMonth -= share.strangersMonth + share.knownMonth
 	}
 	n := 1
 	for _, f := range g.factors {

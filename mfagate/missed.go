@@ -130,7 +130,7 @@ func (v *visit) postMissed() error {
 // onward is where a person who has signed in goes: first to what they were not
 // told by mail.
 func (v *visit) onward(to string) string {
-	if !v.gate.notices {
+	if !v.gate.notices || v.asks {
 		return to
 	}
 	a, err := v.account()

@@ -37,6 +37,10 @@ func (v *visit) ruleAsked(d Decision) (_ Decision, note func() error) {
 
 // stopAsked leads to the page that asks.
 func (v *visit) stopAsked() {
+	if v.sess != nil && v.sess.Hold && navigation(v.r) && !upgrade(v.r) {
+		v.stopForCodes(v.wanted())
+		return
+	}
 	if upgrade(v.r) || !navigation(v.r) {
 		v.problemIn(fault{status: http.StatusUnauthorized, name: stateChallenge}, stateChallenge)
 		return
@@ -61,7 +65,7 @@ func (v *visit) askPage(status int, cause pages.Text) error {
 	v.Subject = Subject{} // nobody is signed in, whatever was typed
 	f := v.frame()
 	f.Error, f.SignOut = cause, false
-	v.render(status, f, pages.Ask{Name: v.field("user")})
+	v.render(status, f, pages.Ask{Name: v.field("user"), App: v.asksForApp})
 	return nil
 }
 

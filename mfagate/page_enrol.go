@@ -11,6 +11,9 @@ import (
 // getChoose shows the first step of enrolment. A ticket in the URL is noted in
 // the session, and the URL is left at once.
 func (v *visit) getChoose() error {
+	if v.asks && (v.sess == nil || v.sess.Proved.IsZero() && v.query("ticket") != "") {
+		return v.getTicket(v.query("ticket"))
+	}
 	if code := v.query("ticket"); code != "" {
 		if err := v.present(code); err != nil {
 			return v.choose(err)
@@ -54,6 +57,9 @@ func (v *visit) choose(cause error) error {
 	}
 	p := pages.Choose{TicketNeeded: err != nil, HasTicket: err == nil && s.Ticket != "", First: len(a.Credentials) == 0}
 	for _, factor := range v.gate.factors {
+		if !v.enrolsHere(factor) {
+			continue
+		}
 		p.Factors = append(p.Factors, factor.Name())
 	}
 	v.render(status, f, p)
@@ -85,6 +91,8 @@ func (v *visit) enrolledAlready(err error) error {
 	switch {
 	case v.sess.Hold:
 		v.redirect(page("recovery-codes", v.back()))
+	case v.asks:
+		v.redirect(page("ask", v.back()))
 	case errors.Is(err, errProofNeeded):
 		back := Prefix + "enroll"
 		if v.r.PostForm != nil && v.field("replace") != "" {
@@ -99,6 +107,9 @@ func (v *visit) enrolledAlready(err error) error {
 
 // postChoose takes a ticket.
 func (v *visit) postChoose() error {
+	if v.asks {
+		return v.postTicket()
+	}
 	if err := v.present(v.field("ticket")); err != nil {
 		return v.choose(err)
 	}
@@ -110,7 +121,7 @@ func (v *visit) postChoose() error {
 // since opening a page makes no secret.
 func (v *visit) getEnrol() error {
 	f := v.gate.enrollable(v.r.PathValue("part"))
-	if f == nil {
+	if f == nil || !v.enrolsHere(f) {
 		return errNotFound
 	}
 	e, err := v.openEnrolment(f)
@@ -139,7 +150,7 @@ func (v *visit) getEnrol() error {
 // postEnrol begins an enrolment, or judges the answer to it.
 func (v *visit) postEnrol() error {
 	f := v.gate.enrollable(v.r.PathValue("part"))
-	if f == nil {
+	if f == nil || !v.enrolsHere(f) {
 		return errNotFound
 	}
 	if _, ok := v.r.PostForm["code"]; !ok {
@@ -263,6 +274,9 @@ func (v *visit) wrongAnswer(factor string, cause error, key string) pages.Text {
 func (v *visit) home(notice string) string {
 	if back := v.back(); back != "" && back != Prefix {
 		return back
+	}
+	if v.asks {
+		return "/"
 	}
 	return page("", "", "notice", notice)
 }

@@ -276,7 +276,7 @@ func (v *visit) getSignOut() error {
 		v.signedOut("signed_out")
 		return nil
 	}
-	v.render(http.StatusOK, v.frame(), pages.SignOut{})
+	v.render(http.StatusOK, v.frame(), pages.SignOut{App: v.asks})
 	return nil
 }
 
@@ -315,7 +315,7 @@ func (v *visit) signOut(everywhere bool) error {
 	if v.sess == nil {
 		return nil
 	}
-	if everywhere && v.sess.Proved.IsZero() {
+	if everywhere && (v.sess.Proved.IsZero() || v.asks) {
 		return errProofNeeded
 	}
 	err := v.commit(func(t *txn) error {
@@ -340,7 +340,11 @@ func (v *visit) signOut(everywhere bool) error {
 		return t.removeSession(hashOf(v.token).String())
 	})
 	if err == nil {
-		v.clearCookie(sessionCookie)
+		name := sessionCookie
+		if v.asks {
+			name = askCookie
+		}
+		v.clearCookie(name)
 		v.sess, v.token = nil, ""
 	}
 	return err

@@ -99,7 +99,7 @@ func (v *visit) dispatch(path string) error {
 	if err != nil {
 		return err
 	}
-	if v.asks != (path == askPath) {
+	if !v.opens(path) {
 		return errNotFound
 	}
 	if mode := v.r.Header.Get("Sec-Fetch-Mode"); mode != "" && mode != "navigate" && !strings.HasPrefix(path, apiPrefix) {
@@ -112,6 +112,9 @@ func (v *visit) dispatch(path string) error {
 	}
 	if v.Name == "" && path != Prefix+"sign-out" && !v.asks {
 		return v.nobody()
+	}
+	if v.leadsToAsk(path) {
+		return nil
 	}
 	v.call = v.newCall()
 	if v.browser, err = v.cookie(browserCookie); err != nil {

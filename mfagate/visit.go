@@ -210,6 +210,8 @@ func (v *visit) proved(t *txn, s session, a *account, factor string) (saved, err
 	return v.renewed(t, s, a)
 }
 
+func newBrowser() string { return rand.Text() }
+
 // renewed stores s under a new token, among the sessions of the account.
 func (v *visit) renewed(t *txn, s session, a *account) (saved, error) {
 	out, err := t.putSession(&s, v.token, true)
@@ -228,7 +230,7 @@ func (v *visit) renewed(t *txn, s session, a *account) (saved, error) {
 		}
 	}
 	if !a.knows(v.browser, t.now) {
-		v.browser = rand.Text() // never one that somebody else could have put there
+		v.browser = newBrowser() // never one that somebody else could have put there
 	}
 	a.learn(v.browser, t.now)
 	v.reach(t, s, a)

@@ -134,7 +134,9 @@ type Credential struct {
 }
 
 // SignOut asks whether to sign out. Posts to /.mfa/sign-out.
-type SignOut struct{}
+type SignOut struct {
+	App bool // who stays goes back to the app: there is no security page
+}
 
 // Help is for somebody who is stuck. Posts to /.mfa/help for a case number or, with
 // the action "request" and perhaps a message, for a reset.
@@ -174,6 +176,13 @@ type Disable struct {
 // Ask is for somebody whom no first factor names. Posts user and code to /.mfa/ask.
 type Ask struct {
 	Name string // as it was typed before
+	App  bool   // it is the way into the whole app, not to one page of it
+}
+
+// AskTicket is for somebody who has a ticket and whom no first factor names. Posts user and
+// ticket to /.mfa/enroll.
+type AskTicket struct {
+	Name, Ticket string // as they were typed, or came with the link
 }
 
 // An Activity is one line of what happened lately. The texts event.KIND name it.
@@ -203,4 +212,5 @@ func (Help) template() string          { return "help" }
 func (OwnRequest) template() string    { return "reset_request" }
 func (Disable) template() string       { return "disable" }
 func (Ask) template() string           { return "ask" }
+func (AskTicket) template() string     { return "ask_ticket" }
 func (Message) template() string       { return "message" }
