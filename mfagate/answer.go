@@ -80,6 +80,7 @@ var faults = []fault{
 	{errAppDown, http.StatusBadGateway, "app_down"},
 	{errElsewhere, http.StatusBadRequest, "credentials_elsewhere"},
 	{errCookieSize, http.StatusBadGateway, "cookie_size"},
+	{errOtherUser, http.StatusForbidden, "other_user"},
 }
 
 // explain finds the fault of an error.
@@ -122,21 +123,34 @@ func (v *visit) refuse(err error) {
 		v.problem(f)
 		return
 	}
+	frame := v.frame()
+	if f.name == "other_user" { // the session has ended
+		frame.User, frame.SignOut = "", false
+	}
+	v.render(f.status, frame, v.message(f))
+}
+
+// message is the page about a fault, with a way on.
+func (v *visit) message(f fault) pages.Message {
 	name := f.name
 	if !v.gate.pages.Has("message." + name + ".title") {
 		name = "bad_request" // what only programs run into
 	}
-	link := "/"
+	m := pages.Message{
+		Title: pages.Text{Key: "message." + name + ".title"}, Text: pages.Text{Key: "message." + name + ".text"},
+		Status: f.status, Link: "/", Label: pages.Text{Key: "label.continue"},
+	}
 	switch {
 	case f.name == "insecure":
-		link = "" // it would lead here again
+		m.Link = "" // it would lead here again
 	case v.own():
-		link = orRoot(v.back())
+		m.Link = orRoot(v.back())
+	case f.name == "ask_password", f.name == "app_down" && !v.changes():
+		m.Link, m.Label.Key = orRoot(v.wanted()), "label.try_again"
+	case v.login != nil && (v.sess == nil || f.name == "other_user"):
+		m.Link, m.Label.Key = orRoot(v.login.Form.LoginURI()), "label.to_form"
 	}
-	v.render(f.status, v.frame(), pages.Message{
-		Title: pages.Text{Key: "message." + name + ".title"}, Text: pages.Text{Key: "message." + name + ".text"},
-		Status: f.status, Link: link, Label: pages.Text{Key: "label.continue"},
-	})
+	return m
 }
 
 func (v *visit) logFault(f fault) {

@@ -50,6 +50,7 @@ var (
 
 	errAppDown    = errors.New("mfagate: the app could not be asked")
 	errElsewhere  = errors.New("mfagate: credentials outside of the login form")
+	errOtherUser  = errors.New("mfagate: the app's session is another user's")
 	errCookieSize = errors.New("mfagate: a cookie of the app is too long to be sealed")
 )
 

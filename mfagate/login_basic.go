@@ -83,8 +83,12 @@ func (v *visit) credentialSums(credentials string) ([][]byte, error) {
 // askPassword makes the browser ask for a name and a password, as the app would.
 func (v *visit) askPassword() error {
 	h := v.w.Header()
-	pages.SetHeaders(h)
 	h.Set("WWW-Authenticate", `Basic realm="`+strings.Map(quotable, v.realm)+`", charset="UTF-8"`)
+	if v.page() { // which people see who close the browser's window for the password
+		v.render(http.StatusUnauthorized, v.frame(), v.message(fault{status: http.StatusUnauthorized, name: "ask_password"}))
+		return nil
+	}
+	pages.SetHeaders(h)
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	v.w.WriteHeader(http.StatusUnauthorized)
 	if v.r.Method != http.MethodHead {

@@ -121,7 +121,7 @@ func (v *visit) sameUser(h http.Header) error {
 	if err := v.commit(v.endSession); err != nil {
 		return fmt.Errorf("ending a session: %w", err)
 	}
-	return errForbidden
+	return errOtherUser
 }
 
 // appLogout ends the session on the request to do so, whatever the app answers:

@@ -160,7 +160,7 @@ func (v *visit) askWho(ctx context.Context, cookies loginform.Cookies, next Next
 		return nil
 	case err == nil:
 		v.gate.log.Warn("the app's session is another user's", "site", v.site.Name, "user", v.Name, "now", name)
-		err = errForbidden
+		err = errOtherUser
 	case errors.Is(err, loginform.ErrNobody):
 		err = errSignIn
 	default:
@@ -228,5 +228,5 @@ func (v *visit) sameUserNow(cookies loginform.Cookies) error {
 	if err := v.endBinding(); err != nil {
 		return err
 	}
-	return errForbidden
+	return errOtherUser
 }

@@ -75,18 +75,21 @@ func (w *sealingWriter) WriteHeader(status int) {
 	w.done = true
 	w.tag = w.tagFor(status)
 	if err := w.flushHeader(); err != nil {
-		w.visit.gate.log.Error("sealing a cookie of the app", "site", w.visit.site.Name, "error", err)
 		w.broken = true
 		clear(w.own)
-		w.own.Set("Cache-Control", "no-store")
-		if errors.Is(err, loginform.ErrCookieSize) {
-			http.Error(w.ResponseWriter, "502 a cookie of the app is too long to be sealed", http.StatusBadGateway)
-		} else {
-			http.Error(w.ResponseWriter, "403 the app has signed in somebody else", http.StatusForbidden)
-		}
+		w.withhold(err)
 		return
 	}
 	w.ResponseWriter.WriteHeader(status)
+}
+
+// withhold answers in place of the app.
+func (w *sealingWriter) withhold(err error) {
+	if errors.Is(err, loginform.ErrCookieSize) {
+		w.visit.gate.log.Error("sealing a cookie of the app", "site", w.visit.site.Name, "error", err)
+		err = errCookieSize
+	}
+	w.visit.refuse(err)
 }
 
 // tagFor prepares an HTML page for the script at its end, and returns the tag for it.

@@ -3,6 +3,7 @@ package pages
 import (
 	_ "embed"
 	"html/template"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -113,7 +114,7 @@ func states() []state {
 	none.CodesLeft = 0
 	hashed := security
 	hashed.CodesShown = false
-	return append(append(sentStates(), append(adminStates(), requestStates()...)...), []state{
+	return append(slices.Concat(sentStates(), adminStates(), requestStates(), loginStates()), []state{
 		{"choose", f, Choose{Factors: []string{"totp"}, First: true}},
 		{"choose-several", f, Choose{Factors: []string{"totp", "webauthn"}}},
 		{"choose-ticket", f, Choose{TicketNeeded: true, First: true}},

@@ -1,0 +1,70 @@
+package mfagate_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
+)
+
+// Whoever navigates gets a page with a way on where the gate stands between them and the
+// app's form, in their language; a script gets a problem.
+func TestPeopleGetAPageWhereALoginStops(t *testing.T) {
+	long := false
+	app := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if long {
+			http.SetCookie(w, &http.Cookie{Name: "state", Value: strings.Repeat("x", 20000)})
+		}
+		fmt.Fprint(w, "the app")
+	})
+	for _, stop := range []struct {
+		name   string
+		status int
+		link   string
+		ask    func(p *person) *person
+	}{
+		{"a cookie that is too long", 502, "/login", func(p *person) *person { long = true; return p.get("/login") }},
+		{"a form that reads in two ways", 400, "/login", func(p *person) *person {
+			return p.send(p.request("POST", "/login", "application/x-www-form-urlencoded", "user=alice&password=x&password=y"))
+		}},
+		{"credentials elsewhere", 400, "/login", func(p *person) *person { return p.get("/login?user=alice&password=x") }},
+	} {
+		t.Run(stop.name, func(t *testing.T) {
+			long = false
+			c := formConfig()
+			c.Page = append(c.Page, loginform.Pattern{Text: "GET " + "/login?user=*&password=*"})
+			p := loginWorld(t, c, app).person("")
+			stop.ask(p).want(stop.status)
+			if ct := p.last.Header().Get("Content-Type"); !strings.HasPrefix(ct, "text/html") || strings.Count(p.body, "<h1>") != 1 {
+				t.Fatalf("got %s without one heading:\n%.600s", ct, p.body)
+			}
+			if want := fmt.Sprintf(`class="primary" href="%s"`, stop.link); !strings.Contains(p.body, want) {
+				t.Errorf("no link %s:\n%.2000s", want, p.body)
+			}
+			if p.last.Header().Get("Cache-Control") != "no-store" || strings.Contains(p.body, "xxxx") {
+				t.Error("the page may be kept, or holds what the app has sent")
+			}
+		})
+	}
+}
+
+// Who closes the browser's window for the password sees a page, and is asked again by
+// its button; a script is told in plain text.
+func TestWhoClosesTheWindowForThePasswordGetsAPage(t *testing.T) {
+	app := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
+	c := loginform.Config{Page: []loginform.Pattern{{Text: "GET /files/"}, {Text: "GET /files/?sort=*"}}, Basic: true}
+	p := loginWorld(t, c, app).person("")
+	p.get("/files/?sort=<b>").want(401)
+	if h := p.last.Header(); !strings.HasPrefix(h.Get("WWW-Authenticate"), "Basic ") || !strings.HasPrefix(h.Get("Content-Type"), "text/html") {
+		t.Errorf("got %v; want a page that asks for Basic credentials", h)
+	}
+	if want := `href="/files/?sort=`; !strings.Contains(p.body, want) || strings.Contains(p.body, "<b>") {
+		t.Errorf("the page does not lead to itself:\n%s", p.body)
+	}
+	p.fetch("GET", "/files/list", "", "").want(401)
+	if got := p.last.Header().Get("Content-Type"); !strings.HasPrefix(got, "text/plain") {
+		t.Errorf("a script gets %s; want text/plain", got)
+	}
+}
