@@ -203,6 +203,13 @@ func (l *Login) probes() bool {
 	return id != nil && id.Probe != ""
 }
 
+// tells says whether the app shows that somebody is signed in, when it is asked or by
+// the cookie that names the user.
+func (l *Login) tells() bool {
+	id := l.Form.Config().Identify
+	return id != nil && (id.Probe != "" || id.Cookie != "")
+}
+
 // upgrades tells whether a request may become a WebSocket. Where nobody can ask the
 // app whose session that is, the operator has to say so.
 func (l *Login) upgrades(r *http.Request) bool { return l.probes() || l.Form.WebSocket(r) }

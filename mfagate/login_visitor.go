@@ -27,7 +27,7 @@ func (v *visit) visitor(kind loginform.Kind, next Next) error {
 	if err != nil {
 		return v.refused(err)
 	}
-	if kind == loginform.Reset && v.login.probes() {
+	if kind == loginform.Reset && v.login.tells() {
 		return v.resetVisit(kind, l, jar, cookies, next)
 	}
 	r := v.appRequest(v.r.Context(), v.r, cookies)
@@ -87,28 +87,20 @@ func (v *visit) visitorLineage() (l lineage, old bool, err error) {
 	return fresh, false, nil
 }
 
-// visitorCookies opens the cookies of a visitor, and says where new ones go. What the
-// answer to a forgotten password sets stays with such requests: some apps sign
-// people in there. Where the app can be asked it is, and what it sets for nobody is
-// a visitor's like any other: in many apps the name is such a step, and the form for the
-// password wants its cookie.
+// visitorCookies opens the cookies of a visitor, and says where new ones go. Requests for
+// a forgotten password have cookies of their own: some apps sign people in there, without
+// another cookie than before. Where the app can be asked it is, and such requests share the
+// visitor's: in many apps the name is such a step, and the form for the password wants its cookie.
 func (v *visit) visitorCookies(kind loginform.Kind, l lineage) (loginform.Cookies, *loginform.Jar, error) {
-	jar := v.jar()
-	visitor, err := v.box(loginform.ForVisitor, l.ID)
+	jar, purpose := v.jar(), loginform.ForVisitor
+	if kind == loginform.Reset && !v.login.probes() {
+		purpose = loginform.ForReset
+	}
+	box, err := v.box(purpose, l.ID)
 	if err != nil {
 		return nil, nil, err
 	}
-	jar.Open, jar.Seal = []*loginform.Box{visitor}, visitor
-	if kind == loginform.Reset {
-		reset, err := v.box(loginform.ForReset, l.ID)
-		if err != nil {
-			return nil, nil, err
-		}
-		jar.Open = append(jar.Open, reset)
-		if !v.login.probes() {
-			jar.Seal = reset
-		}
-	}
+	jar.Open, jar.Seal = []*loginform.Box{box}, box
 	cookies, err := readCookies(jar, v.r.Header)
 	return cookies, jar, err
 }
@@ -156,7 +148,7 @@ func (v *visit) resetVisit(kind loginform.Kind, l lineage, jar *loginform.Jar, c
 	}
 	a := &loginAttempt{lineage: l, sent: cookies, next: next}
 	a.take(answer, v.now)
-	if v.nobodyIn(a, answer) {
+	if _, sets := v.login.Form.SetsUser(answer.Header); !sets && v.nobodyIn(a, answer) {
 		if err := v.keep(l); err != nil {
 			return v.refused(err)
 		}
