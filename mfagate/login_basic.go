@@ -105,36 +105,35 @@ func quotable(r rune) rune {
 }
 
 // tryCredentials asks the app whether credentials are right, and makes the session that
-// waits for a second factor. Whoever was signed in is signed out.
+// waits for a second factor. Whoever was signed in is signed out. Of many requests with the
+// same credentials at once one asks, and the parts of a page make no sessions of their own.
 func (v *visit) tryCredentials(kind loginform.Kind, user string, sum []byte, next Next) error {
 	if err := v.sameSite(); err != nil && v.changes() {
 		return v.refused(err)
 	}
+	if v.sess == nil && v.asksAgain() {
+		return v.askPassword()
+	}
 	a := &loginAttempt{name: v.typedName(user), typed: user, binding: rand.Text(), next: next}
-	if err := v.allowLogin(a.name); err != nil {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), attemptLimit)
+	defer cancel()
+	name, identified, again, err := v.tryOnce(ctx, a, string(sum))
+	switch {
+	case err != nil:
 		return v.refused(err)
+	case name == "":
+		return v.askPassword()
 	}
 	if v.sess != nil {
 		if err := v.endBinding(); err != nil {
 			return v.refused(err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), attemptLimit)
-	defer cancel()
-	answer, err := v.askApp(ctx, a)
-	switch {
-	case err != nil:
-		v.gate.log.Error("asking the app about credentials", "site", v.site.Name, "error", err)
-		return v.refused(errAppDown)
-	case answer == nil:
-		return v.askPassword()
-	}
-	name, identified, err := v.whoIs(ctx, a, answer)
-	if err != nil {
-		v.gate.log.Warn("the app does not say who signed in", "site", v.site.Name, "error", err)
-		return v.askPassword()
-	}
 	v.Subject = Subject{v.realm, name}
+	if again && !navigation(v.r) && v.waits() {
+		v.unauthorized(Challenge)
+		return nil
+	}
 	if err := v.admitBasic(a, identified, sum); err != nil {
 		return v.refused(err)
 	}

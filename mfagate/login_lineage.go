@@ -21,6 +21,7 @@ type lineage struct {
 	ID     string    `json:"id"`
 	Made   time.Time `json:"made"`
 	Return string    `json:"return,omitempty"` // the page that was asked for first
+	Again  bool      `json:"again,omitempty"`  // the browser has to ask for a password anew
 }
 
 func (v *visit) newLineage() lineage {

@@ -145,6 +145,7 @@ func (v *visit) appLogout(next Next) error {
 		v.leaveApp(cookies)
 		return v.toForm()
 	}
+	v.askAgain()
 	v.dropCookies(cookies)
 	r := v.appRequest(v.r.Context(), v.r, cookies)
 	w := v.seal(&loginform.Jar{Reserved: ownCookie})
@@ -204,6 +205,7 @@ func (v *visit) leaveApp(cookies loginform.Cookies) {
 	if v.login == nil {
 		return
 	}
+	v.askAgain()
 	v.dropCookies(cookies)
 	method, uri, ok := v.login.Form.LogoutRequest()
 	if !ok || len(cookies) == 0 || v.next == nil {

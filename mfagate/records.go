@@ -41,6 +41,7 @@ type Records struct {
 	logins  logins // attempts to sign in at login forms
 	sealers sealers
 	guarded guardedPages
+	tried   credentialsTried
 
 	// keyed serialises the commits of one user within this process, so that
 	// parallel requests wait for one another rather than run into conflicts.
