@@ -29,11 +29,7 @@ const longestText = 1 << 22
 // is no 101, and ends with the test otherwise.
 func (v *Visitor) Dial(path string) (*Socket, Answer) {
 	v.t.Helper()
-	r, err := http.NewRequestWithContext(v.t.Context(), http.MethodGet, v.Base+path, nil)
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	maps.Copy(r.Header, v.Header)
+	r := v.Request(http.MethodGet, path, "", nil)
 	maps.Copy(r.Header, http.Header{
 		"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Origin": {v.Base}, "Sec-Fetch-Mode": {"websocket"}, "Sec-Fetch-Dest": {"websocket"},
 		"Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="},

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -119,14 +118,26 @@ func (v *Visitor) PostJSON(path, format string, args ...any) Answer {
 // the test.
 func (v *Visitor) Do(method, path, contentType, body string) Answer {
 	v.t.Helper()
-	r, err := http.NewRequestWithContext(v.t.Context(), method, v.Base+path, strings.NewReader(body))
+	return v.Ask(v.Request(method, path, contentType, strings.NewReader(body)))
+}
+
+// Request makes a request with the headers that go with all.
+func (v *Visitor) Request(method, path, contentType string, body io.Reader) *http.Request {
+	v.t.Helper()
+	r, err := http.NewRequestWithContext(v.t.Context(), method, v.Base+path, body)
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	maps.Copy(r.Header, v.Header)
+	r.Header = v.Header.Clone()
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
 	}
+	return r
+}
+
+// Ask sends a request. A transport that fails, fails the test.
+func (v *Visitor) Ask(r *http.Request) Answer {
+	v.t.Helper()
 	resp, err := v.Client.Do(r)
 	if err != nil {
 		v.t.Fatal(err)

@@ -26,9 +26,11 @@ func TestApps(t *testing.T) {
 				return
 			}
 			run("use", use)
+			run("channels", useChannels)
 			run("log out", logOut)
 			run("the next visit", nextVisit)
 			run("a wrong password in a live session", wrongInSession)
+			run("what ends", whatEnds)
 			w.gate.Restart() // counts of attempts to sign in are kept in memory
 			run("other ways in", otherWays)
 			if one := len(w.app.Users) == 1; one != (w.uses.alone != "") {
@@ -176,6 +178,7 @@ func wrongInSession(p *person) {
 	q.signIn(gatetest.PathChallenge)
 	q.wantWithheld(legacy.Answer{})
 	q.recover()
+	p.Codes = q.Codes // one is used up
 	a := q.app.SignIn(p.user.Name, "not the password")
 	if to := asked(a); to != "" {
 		w.Errorf("a wrong password leads to %s", to)

@@ -105,14 +105,14 @@ var usesOf = map[string]uses{
 	},
 	"transmission": {
 		pages: []page{
-			{path: "/transmission/web/", shows: "Transmission Web"}, {path: "/transmission/web/index.html", shows: "Transmission Web"},
+			{path: "/transmission/web/index.html", shows: "Transmission Web"}, {path: "/transmission/web/", shows: "Transmission Web"},
 			{path: "/transmission/rpc", shows: legacy.Marker, call: `{"method": "session-get"}`},
 		},
 		account: "alice", basic: true, forms: []string{"/transmission/web/"}, alone: "it has one user",
 		change: limitSpeed,
 	},
 	"node-red": {
-		pages:  []page{{path: "/", shows: "Node-RED"}, {path: "/", shows: "Node-RED"}, {path: "/flows", shows: legacy.Marker}, {path: "/settings", shows: `"username":"alice"`}},
+		pages:  []page{{path: "/", shows: "Node-RED"}, {path: "/", shows: "Node-RED"}, {path: "/settings", shows: `"username":"alice"`}, {path: "/flows", shows: legacy.Marker}},
 		assets: []string{"/red/style.min.css", "/vendor/vendor.js", "/theme", "/auth/login"},
 		wrong:  "invalid_grant", forms: []string{"/auth/token"}, script: true,
 		change: deployFlow,

@@ -20,9 +20,10 @@ import (
 type wire struct {
 	*httptest.Server
 
-	mu   sync.Mutex
-	sent []sent
-	set  map[string]string // cookies and tokens of the app: name by value
+	mu    sync.Mutex
+	sent  []sent
+	set   map[string]string // cookies and tokens of the app: name by value
+	bytes int               // of bodies that have come so far
 }
 
 // sent is a request as it goes to the app.
@@ -66,14 +67,35 @@ func newWire(t *testing.T, app *legacy.App) *wire {
 }
 
 func (w *wire) asked(r *http.Request) {
-	body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20)) // of a client that leaves, what there was
-	r.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(body), r.Body), r.Body}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.sent = append(w.sent, sent{r.Method, r.RequestURI, r.Header.Get("Authorization"), r.Cookies(), string(body)})
+	r.Body = &tapped{ReadCloser: r.Body, wire: w, at: len(w.sent)}
+	w.sent = append(w.sent, sent{method: r.Method, uri: r.RequestURI, authorization: r.Header.Get("Authorization"), cookies: r.Cookies()})
+}
+
+// tapped is a body of which the beginning is remembered.
+type tapped struct {
+	io.ReadCloser
+	wire *wire
+	at   int // in wire.sent
+}
+
+// Read implements io.Reader.
+func (b *tapped) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.wire.mu.Lock()
+	defer b.wire.mu.Unlock()
+	b.wire.bytes += n
+	s := &b.wire.sent[b.at]
+	s.body += string(p[:min(n, 1<<20-len(s.body))])
+	return n, err
+}
+
+// received is how much of bodies has come so far.
+func (w *wire) received() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.bytes
 }
 
 func (w *wire) answered(r *http.Response) error {

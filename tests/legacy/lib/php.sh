@@ -17,8 +17,8 @@ php_settings() {
 		display_errors = Off
 		memory_limit = 256M
 		max_execution_time = 120
-		post_max_size = 20M
-		upload_max_filesize = 16M
+		post_max_size = 64M
+		upload_max_filesize = 48M
 		date.timezone = UTC
 		cgi.fix_pathinfo = 1
 	INI

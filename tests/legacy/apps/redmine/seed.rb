@@ -6,6 +6,7 @@ Setting.rest_api_enabled = '1'
 Setting.autologin = '30'
 Setting.lost_password = '1'
 Setting.self_registration = '0'
+Setting.attachment_max_size = '40960' # KiB
 
 project = Project.new(name: ENV['MARKER'], identifier: 'secret', is_public: false)
 project.trackers = Tracker.all
