@@ -3,6 +3,7 @@
 package legacygate_test
 
 import (
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -26,6 +27,9 @@ type world struct {
 	wire *wire
 	gate *gatetest.Server
 	uses uses
+
+	secure bool // over TLS
+	roots  *x509.CertPool
 }
 
 // start starts the app and a gate with its recipe.
@@ -37,12 +41,22 @@ func start(t *testing.T, name string) *world {
 	}
 	w := &world{T: t, app: legacy.Start(t, name), uses: u}
 	w.wire = newWire(t, w.app)
+	w.gate = gatetest.Start(t, gatetest.Config{Plain: true, Site: w.site("login_form " + name)})
+	return w
+}
+
+// site is the site's lines, with those of its mfa directive.
+func (w *world) site(lines string) string {
+	return fmt.Sprintf("mfa {\n\t\t%s\n\t}\n\t%s", lines, w.proxy())
+}
+
+// proxy is the directive that leads to the app.
+func (w *world) proxy() string {
 	proxy := "reverse_proxy " + strings.TrimPrefix(w.wire.URL, "http://")
-	if u.ownHost {
+	if w.uses.ownHost {
 		proxy += " {\n\t\theader_up Host " + strings.TrimPrefix(w.app.URL, "http://") + "\n\t}"
 	}
-	w.gate = gatetest.Start(t, gatetest.Config{Plain: true, Site: fmt.Sprintf("mfa {\n\t\tlogin_form %s\n\t}\n\t%s", name, proxy)})
-	return w
+	return proxy
 }
 
 // in returns the world for a part of the test.
@@ -82,6 +96,7 @@ func (p *person) browse(w *world) {
 	w.Helper()
 	p.app = w.app.Visit(w.T, w.gate.URL)
 	p.app.Client = p.Client()
+	w.trust(p.app.Client)
 	p.app.Client.Transport = &spy{w: w, next: p.app.Client.Transport}
 	p.app.Header = http.Header{
 		"Accept": {"text/html,application/xhtml+xml,*/*;q=0.8"}, "Accept-Language": {"en"}, "Origin": {w.gate.URL}, "Referer": {w.gate.URL + "/"},
@@ -113,6 +128,7 @@ func (s *spy) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.wantSecure(resp)
 	for _, c := range resp.Cookies() {
 		if name := s.w.wire.sets(c.Value); name != "" && !s.w.uses.passes(name) {
 			s.w.Errorf("%s %s gives the app's cookie %s away in clear", r.Method, r.URL.Path, name)

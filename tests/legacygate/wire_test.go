@@ -30,6 +30,7 @@ type wire struct {
 type sent struct {
 	method, uri   string
 	authorization string
+	proto, host   string // as the proxy tells
 	cookies       []*http.Cookie
 	body          string
 }
@@ -70,7 +71,7 @@ func (w *wire) asked(r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r.Body = &tapped{ReadCloser: r.Body, wire: w, at: len(w.sent)}
-	w.sent = append(w.sent, sent{method: r.Method, uri: r.RequestURI, authorization: r.Header.Get("Authorization"), cookies: r.Cookies()})
+	w.sent = append(w.sent, sent{method: r.Method, uri: r.RequestURI, authorization: r.Header.Get("Authorization"), cookies: r.Cookies(), proto: r.Header.Get("X-Forwarded-Proto"), host: r.Header.Get("X-Forwarded-Host")})
 }
 
 // tapped is a body of which the beginning is remembered.
