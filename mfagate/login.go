@@ -134,8 +134,10 @@ func (v *visit) toLogin() error {
 		}
 		return v.refused(errSignIn)
 	}
-	if err := v.keepReturn(); err != nil {
-		return v.refused(err)
+	if crossOrigin.Check(v.r) == nil { // else the browser may keep a lineage back, which must not be replaced
+		if err := v.keepReturn(); err != nil {
+			return v.refused(err)
+		}
 	}
 	v.redirect(v.login.Form.LoginURI())
 	return nil

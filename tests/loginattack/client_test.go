@@ -3,6 +3,7 @@ package loginattack
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"html"
 	"io"
 	"maps"
@@ -158,7 +159,11 @@ func (c *client) sendAs(r *http.Request, user string) *client {
 // serve lets the gate answer, and tells whether it did so to the end.
 func (w *world) serve(answer http.ResponseWriter, r *http.Request) (whole bool) {
 	defer func() {
-		if p := recover(); p != nil && p != http.ErrAbortHandler {
+		p := recover()
+		if cause, ok := p.(error); ok && errors.Is(cause, http.ErrAbortHandler) {
+			return // the connection breaks off
+		}
+		if p != nil {
 			panic(p)
 		}
 	}()

@@ -2,6 +2,7 @@ package loginattack
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
 	"testing"
@@ -31,6 +32,21 @@ func TestO15LoginFromAnotherSite(t *testing.T) {
 			}
 			vic.header.Del(h[0])
 			vic.get("/").want(200).shows(`<p id="user">vic</p>`)
+		}
+	})
+}
+
+// TestForeignPostLeavesTheLoginPageAlone: another site posts something while the login page lies
+// open. The browser keeps the cookies back, and the form fits all the same.
+func TestForeignPostLeavesTheLoginPageAlone(t *testing.T) {
+	in(t, oracle.Options{FormToken: true}, func(w *world) {
+		w.enrol("vic")
+		for _, h := range [][2]string{{"Sec-Fetch-Site", "cross-site"}, {"Origin", "https://evil.test"}} {
+			vic, elsewhere := w.client().get("/login"), w.client()
+			elsewhere.header.Set(h[0], h[1])
+			elsewhere.send(elsewhere.request("POST", "/notes", formType, "note=x")).want(303, "/login")
+			maps.Copy(vic.cookies, elsewhere.cookies)
+			vic.submit("vic", w.app.Password("vic")).want(303, "/.mfa/challenge")
 		}
 	})
 }

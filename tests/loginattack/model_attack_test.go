@@ -224,9 +224,6 @@ func (m *model) crossSite(rt *rapid.T) {
 		maps.Copy(c.cookies, without(b.cookies, c.cookies))
 	}
 	b.client = c
-	if post && !strings.HasPrefix(uri, "/.mfa/") && uri != "/login" {
-		b.plain = false // it may have got another lineage
-	}
 }
 
 // postFrom posts a form with eve's password and code to a site. Cookies go along from a sibling alone.

@@ -3,6 +3,7 @@ package loginattack
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -134,9 +135,7 @@ func (tr *trouble) around(app http.Handler) http.Handler {
 func suffer(kind string, w http.ResponseWriter, r *http.Request, app http.Handler) {
 	answer := httptest.NewRecorder()
 	app.ServeHTTP(answer, r)
-	for name, values := range answer.Header() {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), answer.Header())
 	body := answer.Body.Bytes()
 	switch kind {
 	case "late":

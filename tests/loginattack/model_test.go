@@ -135,6 +135,9 @@ func newModel(t *testing.T, rt *rapid.T, first *world) *model {
 	o := drawApp(rt)
 	m := &model{o: o, faults: &faults{Store: copyStore(rt, first.store)}, trouble: new(trouble), guessed: map[string]bool{}, former: map[string]string{}}
 	w := &world{t: told{t, rt}, app: oracle.New(o), store: m.faults, config: formOf(o), phones: map[string]*phone{}, proofs: map[string]*proof{}, strict: true}
+	if o.Answers != oracle.RedirectSame && o.Names == 0 && rapid.Bool().Draw(rt, "typed names count") {
+		w.config.Identify = nil
+	}
 	w.secure, w.modern = rapid.Bool().Draw(rt, "https"), rapid.Bool().Draw(rt, "modern")
 	for user, p := range first.phones {
 		own := *p
