@@ -58,6 +58,7 @@ func (v *visit) passApp(kind loginform.Kind, d Decision, next Next) error {
 	v.vouch(v.r)
 	v.opened = cookies
 	w := v.sealPage(kind, jar)
+	v.openSocket(w, boxes)
 	c, switches := &v.live.checked, v.maySwitch()
 	w.within, w.switches = c, switches
 	if w.script != "" {

@@ -49,9 +49,10 @@ type sealingWriter struct {
 	tag      string // HTML that ends the answer
 	broken   bool   // nothing of the app's answer is sent
 
-	script   string // path of what is added to an HTML page; empty adds none
-	signedIn bool   // to one that is shown to a signed-in person
-	local    string // host whose absolute redirections are made local; empty leaves them
+	script   string                                      // path of what is added to an HTML page; empty adds none
+	signedIn bool                                        // to one that is shown to a signed-in person
+	open     func(sealed string) (token string, ok bool) // of tokens in a WebSocket; nil opens none
+	local    string                                      // host whose absolute redirections are made local; empty leaves them
 }
 
 // Header implements http.ResponseWriter.
@@ -246,7 +247,12 @@ func (w *sealingWriter) Flush() { _ = w.FlushError() }
 
 // Hijack implements http.Hijacker for the upgrade that was announced.
 func (w *sealingWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return http.NewResponseController(w.ResponseWriter).Hijack()
+	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	if err != nil || w.open == nil {
+		return conn, rw, err
+	}
+	conn = &socket{conn, loginform.OpenTokens(rw.Reader, w.open)} // which may hold what came already
+	return conn, bufio.NewReadWriter(bufio.NewReader(conn), rw.Writer), nil
 }
 
 // Unwrap gives http.ResponseController the deadlines and the rest.
