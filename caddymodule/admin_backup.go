@@ -39,6 +39,11 @@ func sendBackup(w http.ResponseWriter, r *http.Request) error {
 		panic(http.ErrAbortHandler)
 	}
 	a.app.logger.Info("backup was made", "records", n)
+	if records, err := a.app.resource.open(r.Context()); err != nil {
+		a.app.logger.Error("noting the backup", "error", err)
+	} else if err := records.NoteBackup(r.Context(), time.Now()); err != nil {
+		a.app.logger.Error("noting the backup", "error", err)
+	}
 	return nil
 }
 

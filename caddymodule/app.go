@@ -81,6 +81,7 @@ type App struct {
 	gate     func() (*mfagate.Gate, error)
 	ctx      caddy.Context
 	events   *caddyevents.App
+	bypasses bool // were logged
 	logger   *slog.Logger
 }
 
@@ -243,6 +244,7 @@ func (a *App) Start() error {
 	a.sites.logLeaves(a.logger, time.Now())
 	a.logUnnotified()
 	a.logDailyLimits()
+	a.logBypasses()
 	return nil
 }
 
@@ -252,6 +254,9 @@ func (a *App) Stop() error { return nil }
 // Cleanup gives back the shares in the store and the webhook. Caddy calls it also after Provision
 // or Validate failed.
 func (a *App) Cleanup() error {
+	if a.sites != nil {
+		a.logBypasses() // unless Start did: "caddy validate" starts nothing
+	}
 	err := a.hook.release()
 	if a.resource == nil {
 		return err

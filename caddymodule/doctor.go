@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/caddyserver/caddy/v2"
 )
 
 // A diagnosis is what the doctor found.
@@ -58,8 +60,14 @@ func diagnose(a administration, r *http.Request) (any, error) {
 	}
 	d.files(a, r)
 	d.configuration(a.app)
+	d.backup(r.Context(), a)
+	if gate, err := a.app.Gate(); err == nil {
+		d.drift(r.Context(), gate)
+	}
+	all := waysOf(caddy.ActiveContext())
 	for _, s := range a.app.sites.copies() {
 		if only == "" || s.answersTo(only) {
+			d.around(r.Context(), all, s, "site "+s.name)
 			d.site(r.Context(), a, s)
 		}
 	}
@@ -74,6 +82,10 @@ func (d *diagnosis) files(a administration, r *http.Request) {
 	}
 	if b, ok := a.app.resource.opener.(*BadgerStore); ok && d.private("database", b.dir) {
 		d.say(resultOK, "database", "%s is open to its owner only", b.dir)
+		d.space(b.dir)
+	}
+	if p := a.vault().keys(); p.Error != "" {
+		d.say(resultWarning, "keyset", "sealing the records anew broke off (%s): caddy mfa keys reseal", p.Error)
 	}
 	addr, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	switch {
@@ -100,7 +112,25 @@ func (d *diagnosis) private(about, file string) bool {
 		d.say(resultDangerous, about, "%s has mode %04o; others must have no rights on it: chmod %04o", file, mode, want)
 		return false
 	}
+	if foreign(info) {
+		d.say(resultDangerous, about, "%s belongs to another user than who runs this server: that user can read it; chown it", file)
+		return false
+	}
 	return true
+}
+
+// littleSpace is when the disk should be looked after: below 64 MiB nothing is written any more.
+const littleSpace = 512 << 20
+
+// space looks whether the disk has room for the records to come.
+func (d *diagnosis) space(dir string) {
+	switch free, known := freeSpace(dir); {
+	case !known:
+	case free < littleSpace:
+		d.say(resultWarning, "disk", "%d MiB are free beside %s; below 64 nobody can sign in any more", free>>20, dir)
+	default:
+		d.say(resultOK, "disk", "%d MiB are free beside %s", free>>20, dir)
+	}
 }
 
 // configuration looks at what holds for all sites.
@@ -152,6 +182,9 @@ func (d *diagnosis) site(ctx context.Context, a administration, s *site) {
 			}
 			d.Sites = append(d.Sites, w)
 			d.clock(about, skew)
+			if !form.Config().Basic {
+				d.room(ctx, server, base, form, about)
+			}
 			return
 		}
 	}
@@ -169,7 +202,7 @@ func (d *diagnosis) exposure(a administration, s *site, about string) {
 			d.say(resultDangerous, about, "%s is served without HTTPS, and no trusted_proxies say that something in front does it: the gate refuses everybody there", text)
 		}
 	}
-	if from := a.app.sites.enrollFrom(s.realm); len(from) == 0 || from[0] == "open" {
+	if from := a.app.sites.enrollFrom(s.realm); s.pages.telling != nil && (len(from) == 0 || from[0] == "open") {
 		d.say(resultWarning, about, "first enrolment is open to whoever has a password (enroll_from)")
 	}
 	if s.options.ResetDelay == 0 {

@@ -96,6 +96,9 @@ func doorsOf(f *loginform.Form) []sideDoor {
 			doors = append(doors, sideDoor{method: "POST", uri: spelling, kind: formKind, body: credentials})
 		}
 	}
+	for _, p := range c.Try {
+		doors = append(doors, triedDoors(p)...)
+	}
 	for _, p := range c.Refuse {
 		method, at, found := strings.Cut(p.Text, " ")
 		if !found {
@@ -107,6 +110,24 @@ func doorsOf(f *loginform.Form) []sideDoor {
 		}
 	}
 	return doors
+}
+
+// triedDoors are the requests that a line "try" stands for: as it is and, if it sends nothing, with Basic
+// credentials, which many interfaces for programs take.
+func triedDoors(p loginform.Pattern) []sideDoor {
+	method, uri, _ := strings.Cut(p.Text, " ")
+	d := sideDoor{method: method, uri: uri}
+	if len(p.Where) == 0 {
+		with := d
+		with.basic = true
+		return []sideDoor{d, with}
+	}
+	form := url.Values{}
+	for field, value := range p.Where {
+		form.Set(field, value)
+	}
+	d.kind, d.body = formKind, form.Encode()
+	return []sideDoor{d}
 }
 
 // A triedDoor tells what became of a request.
@@ -125,15 +146,45 @@ func (d sideDoor) try(ctx context.Context, s *caddyhttp.Server, base *url.URL, f
 		t.Request += " with Basic credentials"
 	}
 	w := new(walk)
+	r, err := d.request(context.WithValue(ctx, walkKey{}, w), base)
+	if err != nil {
+		return t, "", false
+	}
+	kind := f.Classify(r)
+	if kind == loginform.Submit {
+		return t, "", false // the front door
+	}
+	rec := &brief{header: make(http.Header)}
+	s.ServeHTTP(rec, r)
+	t.Status = rec.status
+	t.judge(w, kind)
+	return t, rec.header.Get("Date"), true
+}
+
+// visitAs asks the server for a page, as a stranger with a browser does.
+func visitAs(ctx context.Context, s *caddyhttp.Server, base *url.URL, method, uri string) (*brief, *walk, error) {
+	w := new(walk)
+	r, err := sideDoor{method: method, uri: uri}.request(context.WithValue(ctx, walkKey{}, w), base)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.Header.Set("Accept", "text/html")
+	rec := &brief{header: make(http.Header)}
+	s.ServeHTTP(rec, r)
+	return rec, w, nil
+}
+
+// request is what goes through the server. Its password is another one each time.
+func (d sideDoor) request(ctx context.Context, base *url.URL) (*http.Request, error) {
 	body := strings.ReplaceAll(d.body, "PASSWORD", rand.Text())
 	target := strings.ReplaceAll(d.uri, "PASSWORD", rand.Text())
 	u, err := url.ParseRequestURI(target)
 	if err != nil {
-		return t, "", false
+		return nil, err
 	}
-	r, err := http.NewRequestWithContext(context.WithValue(ctx, walkKey{}, w), d.method, base.String(), strings.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, d.method, base.String(), strings.NewReader(body))
 	if err != nil {
-		return t, "", false
+		return nil, err
 	}
 	r.URL, r.RequestURI, r.Host, r.RemoteAddr = u, target, base.Host, "127.0.0.1:1"
 	r.Header.Set("User-Agent", "mfa-doctor")
@@ -146,15 +197,7 @@ func (d sideDoor) try(ctx context.Context, s *caddyhttp.Server, base *url.URL, f
 	if base.Scheme == "https" {
 		r.TLS = &tls.ConnectionState{ServerName: base.Hostname(), HandshakeComplete: true, Version: tls.VersionTLS13}
 	}
-	kind := f.Classify(r)
-	if kind == loginform.Submit {
-		return t, "", false // the front door
-	}
-	rec := &brief{header: make(http.Header)}
-	s.ServeHTTP(rec, r)
-	t.Status = rec.status
-	t.judge(w, kind)
-	return t, rec.header.Get("Date"), true
+	return r, nil
 }
 
 // judge tells what an answer means.

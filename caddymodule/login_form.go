@@ -94,6 +94,7 @@ func recipes() []string {
 //	    reset           <request> [where <field>=<value>...]
 //	    logout          <request> [where <field>=<value>...]
 //	    refuse          <requests>...
+//	    try             <request> [where <field>=<value>...]
 //	    websocket       <paths>...
 //	    poll            <request>
 //	    pass_cookies    <globs>...
@@ -165,6 +166,7 @@ func loginOptions(c *loginform.Config) options {
 		"reset":            requests(&c.Reset, "GET|POST", true),
 		"logout":           requests(&c.Logout, "GET|POST", true),
 		"refuse":           requests(&c.Refuse, "", true),
+		"try":              requests(&c.Try, "GET", true),
 		"websocket":        requests(&c.WebSocket, "GET", false),
 		"poll":             requests(&c.Poll, "GET|POST", false),
 		"pass_cookies":     words(&c.PassCookies, "names of cookies, such as theme"),

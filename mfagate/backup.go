@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mfagate/caddy-mfagate/storage"
 )
@@ -24,10 +25,42 @@ const RestoreMark = kindMeta + "/restore"
 // ErrHalfRestored reports that a restore into the store was broken off.
 var ErrHalfRestored = errors.New("mfagate: a restore into this store was broken off: remove the store, start with an empty one, and restore again")
 
+// backupMark is the key of a record that tells when the last backup was made.
+const backupMark = kindMeta + "/backup"
+
+// NoteBackup notes that a backup was made.
+func (r *Records) NoteBackup(ctx context.Context, at time.Time) error {
+	old, err := r.store.Get(ctx, backupMark)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return fmt.Errorf("mfagate: noting a backup: %w", err)
+	}
+	err = r.store.Apply(ctx, storage.Change{Key: backupMark, Value: []byte(at.UTC().Format(time.RFC3339)), Version: old.Version})
+	if err != nil && !errors.Is(err, storage.ErrConflict) { // another one was made at the same time
+		return fmt.Errorf("mfagate: noting a backup: %w", err)
+	}
+	return nil
+}
+
+// LastBackup tells when the last backup was made, the zero time if there is none.
+func (r *Records) LastBackup(ctx context.Context) (time.Time, error) {
+	rec, err := r.store.Get(ctx, backupMark)
+	if errors.Is(err, storage.ErrNotFound) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("mfagate: looking for the last backup: %w", err)
+	}
+	at, err := time.Parse(time.RFC3339, string(rec.Value))
+	if err != nil {
+		return time.Time{}, fmt.Errorf("mfagate: reading when the last backup was made: %w", err)
+	}
+	return at, nil
+}
+
 // Restored tells whether a record belongs into a backup, and may come back from one.
 func Restored(key string) bool {
 	kind, _, _ := strings.Cut(key, "/")
-	return key != RestoreMark && key != cookieKeysKey && !slices.Contains(passing, kind)
+	return key != RestoreMark && key != backupMark && key != cookieKeysKey && !slices.Contains(passing, kind)
 }
 
 // Fresh tells whether a record can be in a store that nobody has used yet: strangers

@@ -59,6 +59,12 @@ type Config struct {
 	// Refuse are side doors, refused to everybody.
 	Refuse []Pattern `json:"refuse,omitempty"`
 
+	// Try are requests by which the app, or a usual addition to it, lets people or programs in
+	// past the form: METHOD PATH[?QUERY] as it is sent, without wild cards, PASSWORD standing for one that is made
+	// up. They say nothing of what passes: whoever checks a gateway sends them, to see that they are refused. Where
+	// holds the fields of a form to send.
+	Try []Pattern `json:"try,omitempty"`
+
 	// WebSocket are the upgrades that may be made within a session if there is
 	// no Identify by probe; with one all may.
 	WebSocket []Pattern `json:"websocket,omitempty"`

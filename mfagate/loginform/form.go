@@ -64,6 +64,7 @@ func Compile(config Config) (*Form, error) {
 		f.compileNames(),
 		checkBearer(config.Bearer),
 		checkAnswering(config.Answer),
+		checkTry(config.Try),
 	)
 	if err != nil {
 		return nil, err

@@ -192,3 +192,7 @@ func unchunk(name, first string, all given) (sealed string, ok bool) {
 	}
 	return sealed, true
 }
+
+// SealedLength is how long a value of n bytes is when it is sealed, with nonce and tag, without what a second
+// cookie takes where one is not enough.
+func SealedLength(n int) int { return encoding.EncodedLen(1 + n + 12 + 16) }

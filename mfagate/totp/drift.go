@@ -1,5 +1,7 @@
 package totp
 
+import "github.com/mfagate/caddy-mfagate/mfagate"
+
 // maxDrift bounds how far the window follows a device's clock, in steps:
 // RFC 6238 section 6 wants a limit.
 const maxDrift = 1
@@ -41,4 +43,13 @@ func (r *record) learn(step int64, w window, strict bool) {
 		return
 	}
 	r.Drift = next
+}
+
+// Drift implements mfagate.Clocked: in steps, as learnt from the codes.
+func (*Factor) Drift(c mfagate.Credential) (steps int, ok bool) {
+	var r record
+	if decode(c.Data, &r) != nil {
+		return 0, false
+	}
+	return r.Drift, true
 }
