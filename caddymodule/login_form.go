@@ -90,6 +90,7 @@ func recipes() []string {
 //	    success         <signs>...
 //	    failure         <signs>...
 //	    identify        [probe <request>] cookie|header|json|selector|regexp <value> [decode <codings>] [regexp <value>]
+//	    home            <path>
 //	    public          <paths>...
 //	    reset           <request> [where <field>=<value>...]
 //	    logout          <request> [where <field>=<value>...]
@@ -104,7 +105,7 @@ func recipes() []string {
 //	    query_keys      <names>...
 //	    forbid_elsewhere both|user|password|off
 //	    answer          <status> <type> <body>
-//	    session         basic | bearer <pointer>
+//	    session         basic | bearer <pointer> [<header>[: <scheme>]]
 //	    inject
 //	    rewrite_location
 //	}
@@ -162,6 +163,7 @@ func loginOptions(c *loginform.Config) options {
 		"success":          signs(&c.Success),
 		"failure":          signs(&c.Failure),
 		"identify":         option{parse: func(d *caddyfile.Dispenser) error { return parseIdentify(d, c) }},
+		"home":             text(&c.Home, "a path, such as /app/"),
 		"public":           requests(&c.Public, "GET", false),
 		"reset":            requests(&c.Reset, "GET|POST", true),
 		"logout":           requests(&c.Logout, "GET|POST", true),
@@ -355,8 +357,10 @@ func parseAppSession(d *caddyfile.Dispenser, c *loginform.Config) error {
 		c.Basic = true
 	case len(args) == 2 && args[0] == "bearer":
 		c.Bearer = &loginform.Bearer{JSON: args[1]}
+	case len(args) == 3 && args[0] == "bearer":
+		c.Bearer = &loginform.Bearer{JSON: args[1], Header: args[2]}
 	default:
-		return d.Errf("session: want basic, or bearer and a JSON pointer such as /access_token")
+		return d.Errf("session: want basic, or bearer and a JSON pointer such as /access_token, and, if it is not \"Authorization: Bearer\", the header that carries the token")
 	}
 	return nil
 }

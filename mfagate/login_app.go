@@ -49,7 +49,8 @@ func (v *visit) appRequest(ctx context.Context, r *http.Request, cookies loginfo
 // is for requests whose answer only the gate sees, and for those that may pass.
 func (v *visit) vouch(r *http.Request) {
 	if v.vouching != "" {
-		r.Header.Set("Authorization", v.vouching)
+		name, _ := v.login.Form.Credentials()
+		r.Header.Set(name, v.vouching)
 	}
 }
 

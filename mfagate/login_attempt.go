@@ -2,6 +2,7 @@ package mfagate
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -284,7 +285,7 @@ func (v *visit) admit(a *loginAttempt, identified bool) error {
 		t.putPromotion(a.lineage.ID, p)
 		s := v.pendingSession(t.now)
 		s.Binding, s.Lineage, s.Typed = a.binding, a.lineage.ID, !identified
-		s.Want = requirement{v.policy.Factors, v.policy.MaxAge, orRoot(localPath(a.lineage.Return))}
+		s.Want = requirement{v.policy.Factors, v.policy.MaxAge, orRoot(cmp.Or(localPath(a.lineage.Return), localPath(v.login.Form.Config().Home)))}
 		out, err = v.putSignIn(t, s)
 		return err
 	})

@@ -31,10 +31,11 @@ func bindingBoxes(s *loginform.Sealer, site, binding, lineage string) []*loginfo
 
 // passApp hands a request to the app with the cookies of the session's binding.
 func (v *visit) passApp(kind loginform.Kind, d Decision, next Next) error {
-	if err := v.mayPass(); err != nil {
+	boxes, err := v.sessionBoxes()
+	if err != nil {
 		return v.refused(err)
 	}
-	boxes, err := v.sessionBoxes()
+	inURL, err := v.mayPass(boxes)
 	if err != nil {
 		return v.refused(err)
 	}
@@ -44,7 +45,7 @@ func (v *visit) passApp(kind loginform.Kind, d Decision, next Next) error {
 	if err != nil {
 		return v.refused(err)
 	}
-	v.openToken(boxes)
+	cookies = v.openToken(boxes, cookies, inURL)
 	if err := v.recheck(kind, cookies, next); err != nil {
 		if errors.Is(err, errSignIn) && v.login.Form.Config().Basic {
 			return v.askPassword()
@@ -73,15 +74,16 @@ func (v *visit) passApp(kind loginform.Kind, d Decision, next Next) error {
 	})
 }
 
-// mayPass looks for what is refused within a session, too.
-func (v *visit) mayPass() error {
+// mayPass looks for what is refused within a session, too. It returns the token of the
+// app's that was in the URL.
+func (v *visit) mayPass(boxes []*loginform.Box) (inURL string, err error) {
 	if v.changes() && v.r.Header.Get("Early-Data") != "" {
-		return errEarly
+		return "", errEarly
 	}
 	if upgrade(v.r) && !v.login.upgrades(v.r) {
-		return errForbidden
+		return "", errForbidden
 	}
-	return v.guard()
+	return v.guardToken(boxes)
 }
 
 // sessionBoxes are those of the session's binding, kept with the live session.

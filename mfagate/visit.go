@@ -36,7 +36,7 @@ type visit struct {
 	call Call
 
 	opened   loginform.Cookies // of the app, where its login form is the first factor
-	vouching string            // header Authorization for the app, in clear
+	vouching string            // credentials for the app, in clear
 }
 
 // maxCommit is how long a commit may take, waiting for the store.

@@ -42,6 +42,10 @@ type Config struct {
 	// within the app cannot be seen.
 	Identify *Identify `json:"identify,omitempty"`
 
+	// Home is the path and query where people come who have asked for no page before the
+	// form; empty means "/".
+	Home string `json:"home,omitempty"`
+
 	// Public are requests that anybody may make, GET and HEAD, as a visitor:
 	// the style sheets and scripts of the login page. Neither cookies nor
 	// credentials go there.
@@ -109,7 +113,8 @@ type Config struct {
 	Basic bool `json:"basic,omitempty"`
 
 	// Bearer is set for apps that answer a login with a token in JSON, which scripts send
-	// as Authorization: Bearer.
+	// in a header. Where they show it elsewhere too, a token of the session's own also opens
+	// in a cookie of theirs and in the query parameters of QueryKeys.
 	Bearer *Bearer `json:"bearer,omitempty"`
 
 	// Answer is told to scripts that signed in, in place of the app's answer. The zero
@@ -203,9 +208,10 @@ type Identify struct {
 	Regexp   string `json:"regexp,omitempty"`
 }
 
-// Bearer says where the token is in a JSON answer to a login.
+// Bearer says where the token is in a JSON answer to a login, and where scripts send it.
 type Bearer struct {
-	JSON string `json:"json"` // pointer to the token
+	JSON   string `json:"json"`             // pointer to the token
+	Header string `json:"header,omitempty"` // with what stands before the token, as "Authorization: Bearer", which is the default
 }
 
 // Answering is a fixed answer.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -62,6 +63,7 @@ func Compile(config Config) (*Form, error) {
 		f.compileFields(),
 		f.compileJudgement(),
 		f.compileNames(),
+		checkHome(config.Home),
 		checkBearer(config.Bearer),
 		checkAnswering(config.Answer),
 		checkTry(config.Try),
@@ -256,12 +258,34 @@ func checkBasic(c *Config) error {
 	return nil
 }
 
+func checkHome(uri string) error {
+	u, err := url.Parse(uri)
+	if uri == "" || err == nil && u.Host == "" && u.Scheme == "" && u.Fragment == "" && strings.HasPrefix(uri, "/") && printable(uri) {
+		return nil
+	}
+	return fmt.Errorf(`home: %q; a path such as "/app/" would do`, uri)
+}
+
+// Credentials tells in which header the app wants credentials where it knows its users by
+// them, and what stands before a token there.
+func (f *Form) Credentials() (header, scheme string) {
+	b := f.config.Bearer
+	if b == nil || b.Header == "" {
+		return "Authorization", "Bearer"
+	}
+	header, scheme, _ = strings.Cut(b.Header, ":")
+	return http.CanonicalHeaderKey(strings.TrimSpace(header)), strings.TrimSpace(scheme)
+}
+
 func checkBearer(b *Bearer) error {
 	if b == nil {
 		return nil
 	}
 	if _, err := parsePointer(b.JSON); err != nil {
 		return fmt.Errorf("bearer: %w", err)
+	}
+	if !printable(b.Header) {
+		return fmt.Errorf("bearer: %q is no header", b.Header)
 	}
 	return nil
 }
@@ -286,7 +310,11 @@ func (f *Form) compileNames() error {
 		// Some servers and frameworks take these for the path, in place of the one that was judged.
 		"X-Original-Url": true, "X-Rewrite-Url": true,
 	}
-	for _, h := range f.config.Headers {
+	headers := f.config.Headers
+	if name, _ := f.Credentials(); name != "Authorization" {
+		headers = append(slices.Clip(headers), name)
+	}
+	for _, h := range headers {
 		name := http.CanonicalHeaderKey(h)
 		if strings.Trim(strings.ToLower(h), "abcdefghijklmnopqrstuvwxyz0123456789-_.") != "" || h == "" || kept[name] {
 			errs = append(errs, fmt.Errorf("headers: %q cannot be taken off; a header with a credential, such as X-Api-Key, would do", h))

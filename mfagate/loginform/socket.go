@@ -14,8 +14,8 @@ const (
 	socketMessage  = 16 << 10 // bytes
 )
 
-// sealedText finds what may be a sealed token in a text.
-var sealedText = regexp.MustCompile(`[A-Za-z0-9_-]{40,}`)
+// sealedText finds what may be a sealed token in a text, also one with claims before it.
+var sealedText = regexp.MustCompile(`(?:[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.)?[A-Za-z0-9_-]{40,}`)
 
 // OpenTokens returns what a browser sends through a WebSocket as the app is to read it: tokens
 // that open are in their place in the first text messages. All else passes as it is, and so

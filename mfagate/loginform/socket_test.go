@@ -29,9 +29,10 @@ func frame(first byte, text string) []byte {
 }
 
 var (
-	sealedA = strings.Repeat("A", 90)
-	sealedB = strings.Repeat("B", 70) // another session's
-	opensA  = func(sealed string) (string, bool) { return "token-of-alice", sealed == sealedA }
+	sealedA  = strings.Repeat("A", 90)
+	claimedA = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjF9." + sealedA
+	sealedB  = strings.Repeat("B", 70) // another session's
+	opensA   = func(sealed string) (string, bool) { return "token-of-alice", sealed == sealedA || sealed == claimedA }
 )
 
 func readAll(t *testing.T, sent []byte) []byte {
@@ -48,6 +49,7 @@ func TestTokenInASocketIsOpened(t *testing.T) {
 	long := strings.Repeat("x ", 300)
 	for sent, want := range map[string]string{
 		`{"auth":"` + sealedA + `"}`:         `{"auth":"token-of-alice"}`,
+		`["` + claimedA + `"]`:               `["token-of-alice"]`,
 		sealedA + " " + sealedA:              "token-of-alice token-of-alice",
 		long + sealedA:                       long + "token-of-alice",
 		`{"auth":"` + sealedB + `"}`:         `{"auth":"` + sealedB + `"}`,

@@ -1,6 +1,8 @@
 // On pages with the login form of apps whose own scripts sign in and stay on the page:
 // leads to the second factor when an answer says that one is missing, and from an app
-// whose session is over back to its form.
+// whose session is over back to its form. From then on the app's scripts learn nothing more:
+// many would take the refusal for the end of their session, and throw away the token that they
+// have just been given.
 "use strict";
 
 (function () {
@@ -19,6 +21,15 @@
     location.assign(to);
   }
 
+  // Who comes back by the browser's own button finds the page as it was.
+  addEventListener("pageshow", function (event) {
+    if (event.persisted) going = false;
+  });
+
+  function never() {
+    return new Promise(function () {});
+  }
+
   function leftJustNow() {
     try {
       var last = Number(sessionStorage.getItem("mfagate-left"));
@@ -32,18 +43,21 @@
   if (window.fetch) {
     var fetch = window.fetch;
     window.fetch = function () {
+      if (going) return never();
       return fetch.apply(this, arguments).then(function (answer) {
         follow(answer.headers.get("Mfa-Location"), answer.url);
-        return answer;
+        return going && !answer.ok ? never() : answer;
       });
     };
   }
 
   var send = XMLHttpRequest.prototype.send;
   XMLHttpRequest.prototype.send = function () {
+    if (going) return;
     this.addEventListener("readystatechange", function () {
       if (this.readyState !== 2 || this.responseURL.indexOf(location.origin + "/") !== 0) return;
       follow(this.getResponseHeader("Mfa-Location"), this.responseURL);
+      if (going && this.status >= 400) this.abort();
     });
     return send.apply(this, arguments);
   };

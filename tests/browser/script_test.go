@@ -1,0 +1,105 @@
+package browser_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/mfagate/caddy-mfagate/tests/gatetest"
+)
+
+// oneScript is an app in one page, as they are written today: it asks who is signed in before
+// anybody is, keeps its token itself, asks for its data as soon as it has one, and throws
+// the token away when that is refused, or when it cannot read from it how long it lives.
+const oneScript = `<!doctype html><html lang="en"><title>One page</title><main></main><script>
+const main = document.querySelector("main");
+const alive = () => { try { return JSON.parse(atob(localStorage.token.split(".")[1])).exp > Date.now() / 1000 } catch { return false } };
+async function show() {
+  if (!alive()) {
+    localStorage.removeItem("token");
+    main.innerHTML = '<form><input id="name"><input id="password" type="password"><button>Sign in</button><p></p></form>';
+    document.querySelector("form").onsubmit = signIn;
+    return;
+  }
+  const answer = await fetch("/api/data", {headers: {"X-Auth": localStorage.token}});
+  if (answer.status === 401) { localStorage.removeItem("token"); return show() }
+  main.innerHTML = '<p id="inside"></p>';
+  main.firstChild.textContent = await answer.text();
+}
+async function signIn(event) {
+  event.preventDefault();
+  const answer = await fetch("/api/login", {method: "POST", body: JSON.stringify({name: document.querySelector("#name").value, password: document.querySelector("#password").value}), headers: {"Content-Type": "application/json"}});
+  if (!answer.ok) { document.querySelector("form p").textContent = "Wrong, try again"; return }
+  localStorage.token = (await answer.json()).token;
+  show();
+}
+fetch("/api/who").then(show);
+</script>`
+
+const scriptToken = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjQxMDI0NDQ4MDAsIm5hbWUiOiJhbGljZSJ9.c2lnbmF0dXJl"
+
+func oneScriptApp() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/app/":
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			io.WriteString(w, oneScript)
+		case r.URL.Path == "/api/login":
+			var in struct{ Name, Password string }
+			if json.NewDecoder(r.Body).Decode(&in); in.Name != "alice" || in.Password != gatetest.Password {
+				http.Error(w, "{}", http.StatusBadRequest)
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"token":%q,"name":"alice"}`, scriptToken)
+		case r.URL.Path == "/favicon.ico":
+		case r.Header.Get("X-Auth") != scriptToken:
+			http.Error(w, "nobody", http.StatusUnauthorized)
+		default:
+			io.WriteString(w, "Welcome, alice")
+		}
+	})
+}
+
+// TestOneScript: the script neither turns in a circle at its login page, nor loses its token to a
+// refusal on the way to the second factor, and finds itself signed in after the proof.
+func TestOneScript(t *testing.T) {
+	app := httptest.NewServer(oneScriptApp())
+	t.Cleanup(app.Close)
+	s := gatetest.Start(t, gatetest.Config{Plain: true, Site: `mfa {
+		login_form {
+			session bearer /token X-Auth
+			page /app/
+			home /app/
+			submit /api/login
+			user /name
+			password /password
+			success status 200 json /token
+			failure status 400
+			identify json /name
+			inject
+		}
+	}
+	reverse_proxy ` + strings.TrimPrefix(app.URL, "http://")})
+	b := open(t, s, "", look{name: "one script"})
+	signIn := func(password string) {
+		b.visit("/app/")
+		b.waitFor("form")
+		b.fill("#name", "alice")
+		b.fill("#password", password)
+		b.click("button")
+	}
+	signIn("wrong")
+	b.until("the app's own words", func() bool { return strings.Contains(b.text("body"), "Wrong, try again") })
+	signIn(gatetest.Password)
+	b.waitAt(gatetest.PathEnrol)
+	b.enrolPhone(legacyLogin{})
+	b.waitFor("#inside")
+	if got, want := b.text("#inside"), "Welcome, alice"; got != want {
+		t.Errorf("after the proof the page says %q; want %q", got, want)
+	}
+}
