@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -40,7 +39,7 @@ type Learner struct {
 	requests int
 	logins   table[*login]
 	pages    table[Place] // that show a form with a password
-	files    table[string]
+	files    table[*files]
 	logouts  table[Way]
 	resets   table[Way]
 	sockets  table[Place]
@@ -80,7 +79,7 @@ func (l *Learner) Forget() {
 	defer l.mu.Unlock()
 	l.since, l.requests = time.Now(), 0
 	l.logins, l.pages = newTable[*login](maxLogins), newTable[Place](maxPlaces)
-	l.files, l.logouts, l.resets = newTable[string](maxPlaces), newTable[Way](maxPlaces), newTable[Way](maxPlaces)
+	l.files, l.logouts, l.resets = newTable[*files](maxPlaces), newTable[Way](maxPlaces), newTable[Way](maxPlaces)
 	l.sockets, l.programs, l.queries = newTable[Place](maxPlaces), newTable[Program](maxPlaces), newTable[Door](maxPlaces)
 	l.cookies = newTable[*Cookie](maxCookies)
 	l.places, l.found = newTable[*Guarded](maxPlaces), newTable[*Name](maxFound)
@@ -282,13 +281,9 @@ func (v *visit) heads(s *sent) {
 	v.guarded()
 	if page := v.referer(); page != nil && v.file() {
 		if _, shown := v.pages.all[page.URI()]; shown {
-			folder := path.Dir(v.at.Path)
-			if folder != "/" {
-				folder += "/**"
-			} else {
-				folder = v.at.Path
-			}
-			v.files.see(folder, func() string { return folder })
+			at := filesAt(v.at.Path)
+			row, _ := v.files.see(at, func() *files { return &files{path: at} })
+			row.value.asked(v.r.URL.RawQuery)
 		}
 	}
 }

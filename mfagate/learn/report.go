@@ -73,7 +73,7 @@ func (l *Learner) Report() Report {
 			l.sockets.lost || l.programs.lost || l.queries.lost || l.cookies.lost || l.places.lost,
 		Logins:  []Login{},
 		Pages:   list(&l.pages, Place.URI),
-		Files:   list(&l.files, func(f string) string { return f }),
+		Files:   list(&l.files, (*files).URI),
 		Logouts: list(&l.logouts, Way.String),
 		Resets:  list(&l.resets, Way.String),
 		Sockets: list(&l.sockets, Place.URI),

@@ -13,6 +13,7 @@ import (
 // TestApps leads alice through each app, and then tries all that is known to lead
 // in without the gate.
 func TestApps(t *testing.T) {
+	t.Parallel() // to TestFormLeftOpen, which waits
 	for _, name := range legacy.Chosen(t) {
 		t.Run(name, func(t *testing.T) {
 			w := start(t, name)

@@ -24,6 +24,7 @@ import (
 // TestOverTLS leads alice through each app as browsers do it: over HTTP/2, with cookies that
 // are for HTTPS only, and with an app that knows of it.
 func TestOverTLS(t *testing.T) {
+	t.Parallel() // to TestFormLeftOpen, which waits
 	for _, name := range legacy.Chosen(t) {
 		t.Run(name, func(t *testing.T) {
 			w := startTLS(t, name)
@@ -152,6 +153,7 @@ const below = `mfa {
 
 // TestBelowAFolder leads alice into an app that is not at the root of its site.
 func TestBelowAFolder(t *testing.T) {
+	t.Parallel() // to TestFormLeftOpen, which waits
 	w := &world{T: t, app: legacy.Start(t, "qbittorrent"), uses: usesOf["qbittorrent"]}
 	w.wire = newWire(t, w.app)
 	w.gate = gatetest.Start(t, gatetest.Config{Plain: true, Site: fmt.Sprintf(below, w.proxy())})
