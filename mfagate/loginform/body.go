@@ -135,6 +135,9 @@ func checkField(name, value string) error {
 	if !utf8.ValidString(value) || strings.Contains(value, "\x00") {
 		return ambiguous("a value is no text")
 	}
+	if strings.HasPrefix(name, "\ufeff") || strings.HasPrefix(value, "\ufeff") {
+		return ambiguous("some drop a mark of the order of bytes")
+	}
 	return nil
 }
 
@@ -182,8 +185,7 @@ func (b *body) only(name string) (string, error) {
 	folded := foldName(name)
 	at := -1
 	for i, f := range b.fields {
-		other := foldName(f.name)
-		if !within(other, folded) && !within(folded, other) {
+		if !spell(f.name).like(folded) && !within(folded, foldName(f.name)) {
 			continue
 		}
 		if at >= 0 || f.name != name {

@@ -136,7 +136,7 @@ func (j *Jar) reserves(name string) bool { return j.Reserved != nil && j.Reserve
 func (j *Jar) open(in *opening, name, raw string, all given) (string, bool) {
 	switch base, seal := strings.CutSuffix(name, boundSuffix); {
 	case matchesAny(j.Pass, name):
-		return raw, octets(raw)
+		return raw, octets(raw) && !strings.Contains(name, "%") // PHP before 7.4.11 decodes names
 	case seal && matchesAny(j.Bound, base):
 		return "", false // ours, and none of the app's
 	case matchesAny(j.Bound, name):

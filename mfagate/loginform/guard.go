@@ -37,25 +37,20 @@ func (f *Form) watch() *credentialWatch {
 }
 
 func (w *credentialWatch) name(name string) {
-	folded := foldName(name)
-	base := folded
-	if before, _, ok := strings.Cut(name, "["); ok {
-		base = foldName(before) // some drop a bracket that is never closed
-	}
-	of := func(n string) bool { return within(folded, n) || base == n }
-	w.user = w.user || slices.ContainsFunc(w.form.userNames, of)
-	w.password = w.password || slices.ContainsFunc(w.form.passwordNames, of)
-	w.id = w.id || slices.ContainsFunc(w.form.sessionIDs, of)
+	s := spell(name)
+	w.user = w.user || slices.ContainsFunc(w.form.userNames, s.like)
+	w.password = w.password || slices.ContainsFunc(w.form.passwordNames, s.like)
+	w.id = w.id || slices.ContainsFunc(w.form.sessionIDs, s.like)
 }
 
 func (w *credentialWatch) pair(name, value string) {
 	if w.nameless == nil {
 		return
 	}
-	folded := foldName(name)
+	s := spell(name)
 	for _, all := range w.nameless {
 		for i := range all {
-			if within(folded, foldName(all[i].name())) && all[i].value.match(strings.TrimSpace(value)) {
+			if s.like(foldName(all[i].name())) && all[i].value.match(strings.TrimSpace(value)) {
 				w.met[&all[i]] = true
 			}
 		}
@@ -225,8 +220,7 @@ type keyWatch struct {
 }
 
 func (w *keyWatch) name(name string) {
-	folded := foldName(name)
-	w.found = w.found || slices.ContainsFunc(w.keys, func(k string) bool { return within(folded, k) })
+	w.found = w.found || slices.ContainsFunc(w.keys, spell(name).like)
 }
 
 func (w *keyWatch) pair(string, string) {}

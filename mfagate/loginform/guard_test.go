@@ -28,6 +28,12 @@ var carriers = []struct{ line, media, body string }{
 	{"POST /", mediaForm, "user=vic&pass=pw"},
 	{"POST /", mediaForm, "pass=pw&x=1&user=vic"},
 	{"POST /", mediaForm, "x=1;user=vic;pass=pw"},
+	{"POST /", mediaForm, "[user]=vic&pass]=pw"}, // to Rack, and to the qs of Express
+	{"POST /", mediaForm, "user\v=vic&\ufeffpass=pw"},
+	{"POST /", mediaJSON, `{"auth":{"name":"vic","ſecret":"pw"}}`}, // to encoding/json
+	{"POST /", partType, part("\ufeffuser", "vic") + part("pass", "pw") + partEnd},
+	{"POST /", partType, "--b\n" + strings.TrimSuffix(upload, "=") + "\v*=user\n\nvic\n--b\n" + upload + "pass\\\n\npw\n--b--"}, // to Python
+	{"POST /", partType, part("user", "vic") + part(`x"; name*="utf-8''pass\`, "pw") + partEnd},
 	{"POST /", mediaForm, strings.Repeat("+%20", 400) + "user=vic&pass=pw"},
 	{"POST /", mediaForm, "user=vic&pass[" + strings.Repeat("x", 600) + "]=pw"},
 	{"POST /", mediaForm, "user=vic&pass%00" + strings.Repeat("%41", 600) + "=pw"},

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -210,17 +209,6 @@ func (r *jsonReader) key(n *node, seen map[string]bool) error {
 	seen[folded] = true
 	n.keys = append(n.keys, key)
 	return nil
-}
-
-// foldCase is the same for all texts that strings.EqualFold takes for equal.
-func foldCase(s string) string {
-	return strings.Map(func(c rune) rune {
-		least := c
-		for next := unicode.SimpleFold(c); next != c; next = unicode.SimpleFold(next) {
-			least = min(least, next)
-		}
-		return least
-	}, s)
 }
 
 // text reads a string.

@@ -102,8 +102,9 @@ func (p *pattern) admits(r *http.Request) bool {
 func (p *pattern) admitsQuery(fields []field) bool {
 	var found int
 	for i, f := range fields {
-		folded := foldName(f.name)
-		at := slices.IndexFunc(p.query, func(k queryKey) bool { return within(folded, foldName(k.name)) || within(foldName(k.name), folded) })
+		at := slices.IndexFunc(p.query, func(k queryKey) bool {
+			return spell(f.name).like(foldName(k.name)) || within(foldName(k.name), foldName(f.name))
+		})
 		if at < 0 && !p.anyQuery || !printable(f.name) || !printable(f.value) {
 			return false
 		}
@@ -253,15 +254,15 @@ var anyMethod = condition{form: "_method", value: parseGlobs([]string{"*"})}
 
 // asksMethod tells whether a form has that field, in its query or in its body.
 func (f *Form) asksMethod(r *http.Request) bool {
-	inQuery := (&queryKey{name: anyMethod.form, value: anyMethod.value}).inAny(r.URL.RawQuery)
+	inQuery := (&queryKey{name: foldName(anyMethod.form), value: anyMethod.value}).inAny(r.URL.RawQuery)
 	return inQuery || f.where(r, []condition{anyMethod}) != no
 }
 
-// inAny tells whether a key is in a query with the value wanted, perhaps among
+// inAny tells whether a key, whose name is folded, is in a query with the value wanted, perhaps among
 // others.
 func (k *queryKey) inAny(query string) bool {
 	w := pairWatch{want: func(name, value string) bool {
-		return within(foldName(name), k.name) && k.value.match(strings.ToLower(value))
+		return spell(name).like(k.name) && k.value.match(strings.ToLower(value))
 	}}
 	s := formScan{watch: &w}
 	s.write([]byte(query))

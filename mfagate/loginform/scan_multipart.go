@@ -110,7 +110,9 @@ func (s *multipartScan) row() {
 	}
 }
 
-var nameParameter = regexp.MustCompile(`(?i)(?:^|[^a-z0-9_-])name[*0-9]*[ \t]*=[ \t]*`)
+// nameParameter finds the parameter with the name. Between it and the sign there may be all
+// that some reader takes for blanks.
+var nameParameter = regexp.MustCompile(`(?i)(?:^|[^a-z0-9_-])name[*0-9\x00-\x20\x{85}\p{Z}\x{feff}\x{fffd}]*=[\x00-\x20\x{85}\p{Z}\x{feff}\x{fffd}]*`)
 
 // dispositionNames returns the names that readers could find in a header: there
 // are several ways to read quotation marks and backslashes, and parameters in
@@ -131,7 +133,7 @@ func dispositionNames(header string, parameters [][]int) []string {
 	return append(names, joined.String())
 }
 
-var backslashes = regexp.MustCompile(`\\(.)`)
+var backslashes = regexp.MustCompile(`\\(.?)`)
 
 func parameterValues(text string) []string {
 	var found []string
@@ -145,10 +147,16 @@ func parameterValues(text string) []string {
 		found = append(found, strings.TrimSpace(word), first)
 	}
 	for _, f := range found {
-		found = append(found, unescape(f), backslashes.ReplaceAllString(f, "$1"))
+		found = append(found, backslashes.ReplaceAllString(f, "$1"))
 		if at := strings.LastIndex(f, "'"); at >= 0 {
-			found = append(found, unescape(f[at+1:]))
+			found = append(found, f[at+1:])
 		}
+	}
+	for _, f := range found {
+		found = append(found, unescape(f))
+	}
+	for _, f := range found {
+		found = append(found, strings.Trim(f, `*\"'`)) // what is left over
 	}
 	return found
 }

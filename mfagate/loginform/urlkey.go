@@ -109,7 +109,6 @@ func (f *Form) inPath(r *http.Request) bool {
 // withoutSessionIDs takes session ids out of a form: the app finds them in its cookie.
 func (f *Form) withoutSessionIDs(b *body) {
 	b.fields = slices.DeleteFunc(b.fields, func(field field) bool {
-		folded := foldName(field.name)
-		return slices.ContainsFunc(f.sessionIDs, func(id string) bool { return within(folded, id) })
+		return slices.ContainsFunc(f.sessionIDs, spell(field.name).like)
 	})
 }

@@ -96,7 +96,7 @@ func mayMeet(h http.Header, data []byte, conditions []condition) bool {
 	for _, c := range conditions {
 		folded := foldName(c.name())
 		w := pairWatch{want: func(name, value string) bool {
-			return within(foldName(name), folded) && c.value.match(strings.TrimSpace(value))
+			return spell(name).like(folded) && c.value.match(strings.TrimSpace(value))
 		}}
 		s := newScan(h, &w)
 		s.write(data)
