@@ -163,3 +163,35 @@ func TestDoctorTellsWhoseFilesTheyAre(t *testing.T) {
 		t.Errorf("got %+v; want dangerous", f)
 	}
 }
+
+// TestRecipesShutTheirSideDoors puts each recipe before an app that answers everything with a page.
+func TestRecipesShutTheirSideDoors(t *testing.T) {
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == "" {
+			w.Header().Set("WWW-Authenticate", "Basic")
+		}
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, "everything")
+	}))
+	t.Cleanup(app.Close)
+	g := newGateway(t)
+	g.socket = g.dir + "/admin.sock"
+	for _, name := range recipes() {
+		if err := g.load("", proxying(strings.TrimPrefix(app.URL, "http://"), "login_form "+name)); err != nil {
+			t.Fatal(err)
+		}
+		d := g.diagnosis()
+		c, err := readRecipe(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(d.Sites) != 1 || len(d.Sites[0].Doors) < len(knownDoors)+len(c.Try) {
+			t.Fatalf("%s: doors = %+v; want those of the recipe, too", name, d.Sites)
+		}
+		for _, door := range d.Sites[0].Doors {
+			if door.Result == resultDangerous {
+				t.Errorf("%s: %+v", name, door)
+			}
+		}
+	}
+}

@@ -18,5 +18,5 @@ func freeSpace(file string) (bytes uint64, known bool) {
 	if err := syscall.Statfs(file, &s); err != nil {
 		return 0, false
 	}
-	return s.Bavail * uint64(s.Bsize), true //nolint:gosec // no block is of negative size
+	return s.Bavail * uint64(s.Bsize), true
 }

@@ -302,3 +302,54 @@ func TestTimesOfBlocksThatAsk(t *testing.T) {
 		}
 	}
 }
+
+// The recovery codes come before or in the midst of the set-up, if the operator says so.
+func TestTicketWithOtherOrdersOfTheWizard(t *testing.T) {
+	for name, order := range map[string]mfagate.CodesOrder{"before": mfagate.CodesBefore, "confirm": mfagate.CodesConfirm} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := ordered(t, order)
+				w.handler = w.block(func(c *mfagate.BlockConfig) {
+					c.Source, c.Ask, c.AskLifetime = nil, true, time.Hour
+				}).Handler(http.HandlerFunc(w.app))
+				ticket := w.ticket("alice")
+				p := w.person("")
+				p.get("/.mfa/enroll?ticket="+ticket).post("/.mfa/enroll", "user", "alice", "ticket", ticket).want(303).follow().want(200)
+				p.post("/.mfa/enroll/totp").want(303, "/.mfa/enroll/totp").follow()
+				if order == mfagate.CodesBefore {
+					p.want(303, "/.mfa/recovery-codes").follow().want(200)
+					p.post("/.mfa/recovery-codes", "saved", "yes", "set", p.set()).want(303, "/.mfa/enroll/totp").follow()
+				}
+				p.want(200).scan()
+				p.post("/.mfa/enroll/totp", "code", p.code(0)).want(303)
+				if order == mfagate.CodesConfirm {
+					p.follow().want(200)
+					p.post("/.mfa/recovery-codes", "saved", "yes", "set", p.set()).want(303, "/")
+				}
+				p.get("/").want(200)
+			})
+		})
+	}
+}
+
+// Who left before the codes were saved gets new ones at the next sign-in, and not the app.
+func TestCodesThatWereNotSavedBeforeAnApp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newFrontWorld(t)
+		ticket := w.ticket("alice")
+		p := w.person("")
+		p.get("/.mfa/enroll?ticket="+ticket).post("/.mfa/enroll", "user", "alice", "ticket", ticket).want(303).follow()
+		p.post("/.mfa/enroll/totp").want(303).follow().scan()
+		p.post("/.mfa/enroll/totp", "code", p.code(0)).want(303, "/.mfa/recovery-codes").follow().want(200).note()
+		time.Sleep(time.Minute)
+		q := w.person("").comesIn("alice", p.code(0)).want(303, "/work").follow().want(303, "/.mfa/recovery-codes")
+		if w.hit() != 0 {
+			t.Error("it reached the app")
+		}
+		q.follow().want(200).note()
+		q.post("/.mfa/recovery-codes", "saved", "yes", "set", q.set(), "return", "/work").want(303, "/work").follow().want(200)
+		time.Sleep(9 * time.Hour)
+		w.person("").comesIn("alice", p.codes[0]).want(401) // of the first set
+		w.person("").comesIn("alice", q.codes[0]).want(303, "/work").follow().want(200)
+	})
+}
