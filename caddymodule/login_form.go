@@ -89,6 +89,7 @@ func recipes() []string {
 //	    password        <field>|/<pointer>...
 //	    success         <signs>...
 //	    failure         <signs>...
+//	    follow
 //	    identify        [probe <request>] cookie|header|json|selector|regexp <value> [decode <codings>] [regexp <value>]
 //	    home            <path>
 //	    public          <paths>...
@@ -162,6 +163,7 @@ func loginOptions(c *loginform.Config) options {
 		"password":         option{parse: func(d *caddyfile.Dispenser) error { return parseField(d, &c.Password) }},
 		"success":          signs(&c.Success),
 		"failure":          signs(&c.Failure),
+		"follow":           toggle(&c.Follow),
 		"identify":         option{parse: func(d *caddyfile.Dispenser) error { return parseIdentify(d, c) }},
 		"home":             text(&c.Home, "a path, such as /app/"),
 		"public":           requests(&c.Public, "GET", false),

@@ -30,6 +30,7 @@ type loginAttempt struct {
 	sent    loginform.Cookies // with which the app was asked
 	set     loginform.Cookies // that it and the probes answered with
 	lines   []string          // the same, as headers Set-Cookie
+	given   *loginform.Answer // to the form; what is judged may be the page that it leads to
 	next    Next
 }
 
@@ -180,7 +181,11 @@ func (v *visit) submit(a *loginAttempt, sub *loginform.Submission) (*loginform.A
 		return nil, loginform.Unclear, err
 	}
 	a.take(answer, v.now)
+	a.given = answer
 	v.takeToken(answer)
+	if answer, err = v.login.Form.Follow(ctx, answer, v.prober(a)); err != nil {
+		return a.given, loginform.Unclear, err
+	}
 	outcome, err := v.login.Form.Judge(ctx, answer, v.prober(a))
 	return answer, outcome, err
 }
@@ -238,7 +243,7 @@ func (v *visit) signedIn(a *loginAttempt, answer *loginform.Answer) error {
 	}
 	v.clearCookie(loginCookie)
 	if d.Verdict == Pass && v.login.Form.Config().Bearer == nil {
-		return v.sendAnswer(answer)
+		return v.sendAnswer(a.given)
 	}
 	return v.askFactor(d.Verdict, a, answer)
 }
@@ -354,7 +359,7 @@ func (v *visit) signInFailed(a *loginAttempt, answer *loginform.Answer) error {
 	if err := v.sealAnswer(a, loginform.ForAttempt); err != nil {
 		return err
 	}
-	if a.fresh && !a.renewed && navigation(v.r) || answer.Status >= 300 && answer.Status < 400 {
+	if a.fresh && !a.renewed && navigation(v.r) || answer.Status >= 300 && answer.Status < 400 || a.astray(answer) {
 		return v.tryAgain(http.StatusUnauthorized) // its form has lost the cookies that belong to it
 	}
 	return v.sendAnswer(answer)

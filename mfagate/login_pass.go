@@ -130,13 +130,17 @@ func (v *visit) sameUser(h http.Header) error {
 // appLogout ends the session on the request to do so, whatever the app answers:
 // some keep their session all the same. The app is asked, and its cookies go.
 func (v *visit) appLogout(next Next) error {
+	shows := v.login.Form.ShowsForm(v.r)
+	if v.sess == nil && shows {
+		return v.visitor(loginform.Page, next) // some apps sign out whoever opens their login page
+	}
 	if err := v.sameSite(); err != nil {
 		return v.refused(err)
 	}
 	if v.sess == nil {
 		return v.toForm()
 	}
-	passes := v.logoutPasses()
+	passes := !shows && v.logoutPasses()
 	cookies, err := v.bindingCookies()
 	if err != nil {
 		return v.refused(err)

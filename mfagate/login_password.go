@@ -26,6 +26,9 @@ func (v *visit) checkAtApp(password string) (right bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if answer, err = v.login.Form.Follow(ctx, answer, v.prober(a)); err != nil {
+		return false, err
+	}
 	outcome, err := v.login.Form.Judge(ctx, answer, v.prober(a))
 	if err != nil || outcome != loginform.Succeeded {
 		return false, err

@@ -3,6 +3,7 @@ package mfagate
 import (
 	"context"
 	"net/http"
+	"path"
 
 	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
 )
@@ -37,4 +38,10 @@ func (v *visit) failurePage(a *loginAttempt, answer *loginform.Answer) *loginfor
 		return answer
 	}
 	return page
+}
+
+// astray tells whether an answer is a page of another folder than the form's address, in
+// which its links would mean something else.
+func (a *loginAttempt) astray(answer *loginform.Answer) bool {
+	return a.given != nil && answer.URL != nil && path.Dir(answer.URL.Path) != path.Dir(a.given.URL.Path)
 }

@@ -37,6 +37,11 @@ type Config struct {
 	Success []Signs `json:"success"`
 	Failure []Signs `json:"failure,omitempty"`
 
+	// Follow has Success, Failure and Identify look at the page to which the answer redirects, as the
+	// browser would show it, in place of the answer: for apps that redirect to the same
+	// address after either password.
+	Follow bool `json:"follow,omitempty"`
+
 	// Identify is where the app itself says who signed in. Without it the name
 	// that was typed counts, enrolment takes a ticket, and an account switch
 	// within the app cannot be seen.

@@ -2,6 +2,7 @@ package loginform
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -50,6 +51,9 @@ func (f *Form) Fill(page *Answer, user, password string) (*Filled, error) {
 func (f *Form) fields(form *html.Node) url.Values {
 	values, found := make(url.Values), false
 	for n := range form.Descendants() {
+		if n.Type == html.ElementNode && n.Data == "select" && attribute(n, "name") != "" {
+			values.Set(attribute(n, "name"), chosen(n))
+		}
 		if n.Type != html.ElementNode || n.Data != "input" && n.Data != "button" {
 			continue
 		}
@@ -71,6 +75,30 @@ func (f *Form) fields(form *html.Node) url.Values {
 		return nil
 	}
 	return values
+}
+
+// chosen is the value of the option that a select shows before anybody chose another.
+func chosen(list *html.Node) string {
+	var first, marked *html.Node
+	for n := range list.Descendants() {
+		if n.Type != html.ElementNode || n.Data != "option" {
+			continue
+		}
+		if first == nil {
+			first = n
+		}
+		if slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == "selected" }) {
+			marked = n
+		}
+	}
+	n := cmp.Or(marked, first)
+	if n == nil {
+		return ""
+	}
+	if slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return a.Key == "value" }) {
+		return attribute(n, "value")
+	}
+	return elementValue(n, "")
 }
 
 func (f *Form) filled(form *html.Node, values url.Values, user, password string) (*Filled, error) {
@@ -100,7 +128,7 @@ func (f *Form) submitURI(action string) (string, error) {
 		return "", err
 	}
 	if to, err := page.Parse(action); err == nil {
-		r := &http.Request{Method: http.MethodPost, URL: &url.URL{Path: to.Path, RawPath: to.RawPath, RawQuery: to.RawQuery}, Header: make(http.Header), Body: http.NoBody}
+		r := &http.Request{Method: http.MethodPost, URL: f.local(to), Header: make(http.Header), Body: http.NoBody}
 		if path, ok := strictPath(r.URL); ok && f.submit.strict(r, path) {
 			return r.URL.RequestURI(), nil
 		}

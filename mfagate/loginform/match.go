@@ -76,6 +76,12 @@ func (f *Form) SignsOut(r *http.Request) bool {
 	return false
 }
 
+// ShowsForm tells whether a request is one for a login page, whatever else it is.
+func (f *Form) ShowsForm(r *http.Request) bool {
+	path, ok := strictPath(r.URL)
+	return ok && f.page.strict(r, path)
+}
+
 // WebSocket tells whether a request is an upgrade that may be made in a session
 // whose user cannot be looked up. It looks at method and URL only.
 func (f *Form) WebSocket(r *http.Request) bool {

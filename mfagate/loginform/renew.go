@@ -2,6 +2,7 @@ package loginform
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"net/url"
 	"path"
@@ -69,18 +70,58 @@ func (b *body) replace(values map[string]string) {
 // false if it leads elsewhere, or to where links of that page would mean something else
 // than beside the form's own address.
 func (f *Form) FailurePage(a *Answer) (uri string, ok bool) {
-	given := a.Header.Values("Location")
-	if a.Status < 300 || a.Status > 399 || len(given) != 1 || a.URL == nil {
+	to, ok := f.redirect(a)
+	if !ok {
 		return "", false
 	}
-	to, err := a.URL.Parse(given[0])
-	if err != nil || to.Host != a.URL.Host || to.User != nil {
-		return "", false
-	}
-	to = &url.URL{Path: to.Path, RawPath: to.RawPath, RawQuery: to.RawQuery}
 	way, ok := strictPath(to)
 	if !ok || path.Dir(way) != path.Dir(a.URL.Path) || !f.page.strict(&http.Request{Method: http.MethodGet, URL: to}, way) {
 		return "", false
 	}
 	return to.RequestURI(), true
 }
+
+// redirect returns the path and query to which an answer redirects on the app's own host.
+func (f *Form) redirect(a *Answer) (*url.URL, bool) {
+	given := a.Header.Values("Location")
+	if a.Status < 300 || a.Status > 399 || len(given) != 1 || a.URL == nil {
+		return nil, false
+	}
+	to, err := a.URL.Parse(given[0])
+	if err != nil || to.Host != a.URL.Host || to.User != nil || to.Opaque != "" || to.Path == "" {
+		return nil, false
+	}
+	return f.local(to), true
+}
+
+// local returns path and query of a URL, without session ids.
+func (f *Form) local(u *url.URL) *url.URL {
+	u = &url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}
+	if uri, found := f.WithoutSessionID(u); found {
+		if short, err := url.ParseRequestURI(uri); err == nil {
+			return short
+		}
+	}
+	return u
+}
+
+// Follow returns the page that is to be judged in place of an answer that redirects there, fetched
+// as a browser would with what the answers set, or the answer itself: without Config.Follow,
+// and where it leads to another host or wants the form sent once more.
+func (f *Form) Follow(ctx context.Context, a *Answer, probe Prober) (*Answer, error) {
+	for range maxFollowed {
+		to, ok := f.redirect(a)
+		if !f.config.Follow || !ok || a.Status == http.StatusTemporaryRedirect || a.Status == http.StatusPermanentRedirect {
+			return a, nil
+		}
+		page, err := ask(ctx, probe, to.RequestURI())
+		if err != nil {
+			return a, err
+		}
+		a = page
+	}
+	return a, nil
+}
+
+// maxFollowed is how often Follow lets itself be led on.
+const maxFollowed = 5

@@ -111,7 +111,7 @@ func (s *signs) compileCookies() error {
 func (s *signs) compileLocation() error {
 	for _, text := range append(append([]string(nil), s.Location...), s.NotLocation...) {
 		if !strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "*") {
-			return fmt.Errorf("location, not_location: %q must be a path and query, without scheme and host", text)
+			return fmt.Errorf("location, not_location: %q never matches: write path and query, with the slash that the path begins with, without scheme and host", text)
 		}
 	}
 	if wanted := parseGlobs(s.Location); len(wanted) > 0 {
