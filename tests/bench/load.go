@@ -97,7 +97,7 @@ func ownLoad(l load) (int64, error) {
 
 // one returns the status of one answer, or 0 if there was none.
 func one(ctx context.Context, client *http.Client, l load) int {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, l.url+"/", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, l.url, nil)
 	if err != nil {
 		return 0
 	}
@@ -137,7 +137,7 @@ var (
 func wrk(path string) generator {
 	return func(l load) (int64, error) {
 		out, err := exec.Command(path, "-t", "2", "-c", strconv.Itoa(l.connections), "-d", fmt.Sprintf("%.0fs", l.length.Seconds()),
-			"-H", "Cookie: "+l.cookie, l.url+"/").Output()
+			"-H", "Cookie: "+l.cookie, l.url).Output()
 		if err != nil {
 			return 0, fmt.Errorf("wrk: %w", err)
 		}

@@ -8,6 +8,18 @@
 // CPU swings with them. So the figure to go by is the gateway's CPU divided by
 // the upstream's in the same run, and the ratio of that between the two gateways:
 // the median over the pairs, with an interval of at least 95 %.
+//
+// There are two more comparisons:
+//
+//	go run ./tests/bench -what login_form
+//	go run ./tests/bench -what sign-in -c 4
+//
+// With login_form the gate stands before an app with a login form that sets three cookies
+// at the sign-in, of 40, 120 and 400 bytes, and wants all of them on each page. The gated
+// gateway opens them on each request, the bare one gets the same in clear. With sign-in what
+// counts as one request is a whole sign-in by a new user: the page with the form and the form
+// itself, to which the gate adds its probe; the second factor is left out. The wall time of one
+// is the connections divided by the rate.
 package main
 
 import (
@@ -23,7 +35,8 @@ func main() {
 	if len(os.Args) == 3 && os.Args[1] == "upstream" {
 		fail(upstream(os.Args[2]))
 	}
-	var o options
+	o := options{what: session}
+	flag.Func("what", "what is compared: session, login_form, or sign-in", o.choose)
 	flag.IntVar(&o.pairs, "pairs", 12, "pairs of runs, bare and gated in turn")
 	flag.IntVar(&o.connections, "c", 64, "connections")
 	flag.DurationVar(&o.run, "d", 3*time.Second, "length of a run")
@@ -40,11 +53,28 @@ func fail(err error) {
 	}
 }
 
+// What is compared.
+const (
+	session   = "session"
+	loginForm = "login_form"
+	signIns   = "sign-in"
+)
+
+func (o *options) choose(what string) error {
+	if what != session && what != loginForm && what != signIns {
+		return fmt.Errorf("%s, %s or %s would do", session, loginForm, signIns)
+	}
+	o.what = what
+	return nil
+}
+
 type options struct {
+	what               string
 	pairs, connections int
 	run                time.Duration
 	gogc               string
 	wrk                bool
+	binary             string // of both gateways; empty means to build it
 }
 
 // measure starts everything, measures, and prints.
@@ -60,26 +90,41 @@ func (o options) measure() error {
 	if err != nil {
 		return err
 	}
-	cookie, err := signIn(gated.url)
+	loads, generate, err := o.prepare(bare, gated)
 	if err != nil {
 		return fmt.Errorf("getting a session: %w", err)
 	}
+	fmt.Printf("%d pairs of %v, %d connections, GOGC=%s\n\n", o.pairs, o.run, o.connections, o.gogc)
+	fmt.Printf("%4s  %-6s %9s %14s %17s %9s\n", "pair", "", "req/s", "CPU us/req", "gateway/upstream", "RSS MiB")
+	return o.pairsOf(func(g *gateway) (result, error) { return g.run(up, loads[g], generate) }, bare, gated)
+}
+
+// prepare returns what to send to each gateway, and by what.
+func (o options) prepare(bare, gated *gateway) (map[*gateway]load, generator, error) {
+	to := func(g *gateway, path, cookie string) load { return load{g.url + path, cookie, o.connections, o.run} }
 	generate := ownLoad
 	if path, err := exec.LookPath("wrk"); err == nil && o.wrk {
 		generate = wrk(path)
 	}
-	fmt.Printf("%d pairs of %v, %d connections, GOGC=%s\n\n", o.pairs, o.run, o.connections, o.gogc)
-	fmt.Printf("%4s  %-6s %9s %14s %17s %9s\n", "pair", "", "req/s", "CPU us/req", "gateway/upstream", "RSS MiB")
-	return o.pairsOf(func(g *gateway) (result, error) {
-		return g.run(up, load{g.url, cookie, o.connections, o.run}, generate)
-	}, bare, gated)
+	switch o.what {
+	case signIns:
+		return map[*gateway]load{bare: to(bare, "", ""), gated: to(gated, "", "")}, signInLoad, nil
+	case loginForm:
+		sealed, err := signInByForm(gated.url)
+		return map[*gateway]load{bare: to(bare, formPage, clearCookies()), gated: to(gated, formPage, sealed)}, generate, err
+	}
+	cookie, err := signIn(gated.url)
+	return map[*gateway]load{bare: to(bare, "/", cookie), gated: to(gated, "/", cookie)}, generate, err
 }
 
 func (o options) start(dir string, all *processes) (up *process, bare, gated *gateway, err error) {
-	binary := filepath.Join(dir, "gateway")
-	build := exec.Command("go", "build", "-o", binary, "github.com/mfagate/caddy-mfagate")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, nil, nil, fmt.Errorf("building: %w\n%s", err, out)
+	binary := o.binary
+	if binary == "" {
+		binary = filepath.Join(dir, "gateway")
+		build := exec.Command("go", "build", "-o", binary, "github.com/mfagate/caddy-mfagate")
+		if out, err := build.CombinedOutput(); err != nil {
+			return nil, nil, nil, fmt.Errorf("building: %w\n%s", err, out)
+		}
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -92,10 +137,10 @@ func (o options) start(dir string, all *processes) (up *process, bare, gated *ga
 	if up, err = all.start(address, "", self, "upstream", address); err != nil {
 		return nil, nil, nil, err
 	}
-	if bare, err = startGateway(all, filepath.Join(dir, "bare"), binary, address, o.gogc, false); err != nil {
+	if bare, err = startGateway(all, filepath.Join(dir, "bare"), binary, address, o.gogc, ""); err != nil {
 		return nil, nil, nil, err
 	}
-	gated, err = startGateway(all, filepath.Join(dir, "gated"), binary, address, o.gogc, true)
+	gated, err = startGateway(all, filepath.Join(dir, "gated"), binary, address, o.gogc, o.gate())
 	return up, bare, gated, err
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -91,11 +90,7 @@ func (p *process) rss() float64 {
 
 // upstream answers as a small app does.
 func upstream(address string) error {
-	body := strings.Repeat("x", 1024)
-	server := &http.Server{Addr: address, ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/plain")
-		_, _ = io.WriteString(w, body)
-	})}
+	server := &http.Server{Addr: address, ReadHeaderTimeout: time.Minute, Handler: app()}
 	return server.ListenAndServe()
 }
 
@@ -105,7 +100,7 @@ type gateway struct {
 	url string
 }
 
-func startGateway(all *processes, dir, binary, upstream, gogc string, gated bool) (*gateway, error) {
+func startGateway(all *processes, dir, binary, upstream, gogc, gate string) (*gateway, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -119,10 +114,9 @@ func startGateway(all *processes, dir, binary, upstream, gogc string, gated bool
 	}
 	// Both set the variable; the user is the same for all, so that no first
 	// factor is measured.
-	global, gate := "", ""
-	if gated {
+	global := ""
+	if gate != "" {
 		global = fmt.Sprintf("mfa {\n\t\tstore badger %s/db\n\t\tkeyset %s/keyset.json\n\t}", dir, dir)
-		gate = "mfa {\n\t\tuser {http.vars.bench_user}\n\t}"
 	}
 	text := fmt.Sprintf("{\n\tadmin off\n\tpersist_config off\n\tauto_https off\n\tstorage file_system %s/caddy\n\tlog {\n\t\tlevel ERROR\n\t}\n\t%s\n}\nhttp://localhost:%s {\n\tbind 127.0.0.1\n\tvars bench_user alice\n\t%s\n\treverse_proxy %s\n}\n",
 		dir, global, port, gate, upstream)

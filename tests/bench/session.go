@@ -23,9 +23,14 @@ func signIn(base string) (string, error) {
 	}
 	client := &http.Client{Transport: loopback(1), Jar: jar}
 	defer client.CloseIdleConnections()
-	if err := reach(client, base, http.StatusUnauthorized); err != nil {
+	if err := reach(client, base+"/", http.StatusUnauthorized); err != nil {
 		return "", err
 	}
+	return enrol(client, jar, base, "/")
+}
+
+// enrol enrols the user of the browser, and returns the cookies with which a page is within reach.
+func enrol(client *http.Client, jar http.CookieJar, base, page string) (string, error) {
 	var begun struct{ Enrollment, Secret string }
 	if err := post(client, base+"/.mfa/api/v1/enroll/totp", struct{}{}, &begun); err != nil {
 		return "", err
@@ -47,11 +52,11 @@ func signIn(base string) (string, error) {
 	for _, c := range jar.Cookies(u) {
 		cookies = append(cookies, c.Name+"="+c.Value)
 	}
-	return strings.Join(cookies, "; "), reach(client, base, http.StatusOK)
+	return strings.Join(cookies, "; "), reach(client, base+page, http.StatusOK)
 }
 
-func reach(client *http.Client, base string, want int) error {
-	resp, err := client.Get(base + "/")
+func reach(client *http.Client, to string, want int) error {
+	resp, err := client.Get(to)
 	if err != nil {
 		return err
 	}
