@@ -146,8 +146,9 @@ func (v *visit) names(t typist) {
 	v.note(t, spots)
 }
 
-// maxSpots is how many of one answer are kept.
-const maxSpots = 4
+// maxSpots is how many of one answer are kept, of maxHits that are looked at: a list may name one person
+// on every line.
+const maxSpots, maxHits = 4, 16
 
 // note keeps where the name was, and where it was not this time.
 func (v *visit) note(t typist, spots []spot) {
@@ -216,8 +217,12 @@ const maxText = 96
 
 // inPage finds the elements whose text is the name, or begins or ends with it.
 func (l *Learner) inPage(d digest, page *html.Node) (found []spot) {
+	hits := 0
 	for n := range page.Descendants() {
-		if n.Type != html.ElementNode || len(found) >= maxSpots || slices.Contains([]string{"title", "script", "style", "option", "textarea"}, n.Data) {
+		if hits >= maxHits || len(found) >= maxSpots {
+			break
+		}
+		if n.Type != html.ElementNode || slices.Contains([]string{"title", "script", "style", "option", "textarea"}, n.Data) {
 			continue
 		}
 		text, plain := textOf(n)
@@ -225,6 +230,7 @@ func (l *Learner) inPage(d digest, page *html.Node) (found []spot) {
 		if !plain || take == nil {
 			continue
 		}
+		hits++
 		if selector := l.selector(d, page, n); selector != "" {
 			found = append(found, spot{selector: selector, regexp: *take})
 		}

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mfagate/caddy-mfagate/mfagate/learn"
 )
@@ -248,5 +249,26 @@ func TestTextsOfAnswers(t *testing.T) {
 		if strings.Contains(dump(l), "Canary") {
 			t.Errorf("%q is kept", test.body)
 		}
+	}
+}
+
+// TestPagesFullOfOneName: a list with a name on every line costs little time.
+func TestPagesFullOfOneName(t *testing.T) {
+	l := learn.New(nil)
+	rows := strings.Repeat("<tr><td>alice</td></tr>", 2700)
+	d := desk{l, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "text/html")
+		if r.Method == "POST" {
+			http.Redirect(w, r, "/list", http.StatusFound)
+			return
+		}
+		io.WriteString(w, "<table>"+rows+"</table>")
+	}, "192.0.2.1"}
+	d.signIn("alice", "pw")
+	begin := time.Now()
+	d.send("GET", "/list", "", "")
+	if took := time.Since(begin); took > 3*time.Second {
+		t.Errorf("one page took %v", took)
 	}
 }
