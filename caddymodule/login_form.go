@@ -107,6 +107,7 @@ func recipes() []string {
 //	    forbid_elsewhere both|user|password|off
 //	    answer          <status> <type> <body>
 //	    session         basic | bearer <pointer> [<header>[: <scheme>]]
+//	    tell            <names>...
 //	    inject
 //	    rewrite_location
 //	}
@@ -178,6 +179,7 @@ func loginOptions(c *loginform.Config) options {
 		"rotating_cookies": words(&c.RotatingCookies, "names of cookies, such as PHPSESSID"),
 		"headers":          words(&c.Headers, "names of headers, such as X-Api-Key"),
 		"query_keys":       words(&c.QueryKeys, "names of query parameters, such as token"),
+		"tell":             words(&c.Tell, "names of what a script is told, such as instanceId"),
 		"forbid_elsewhere": option{parse: func(d *caddyfile.Dispenser) error { return parseElsewhere(d, c) }},
 		"answer":           option{parse: func(d *caddyfile.Dispenser) error { return parseAnswer(d, c) }},
 		"session":          option{parse: func(d *caddyfile.Dispenser) error { return parseAppSession(d, c) }},

@@ -64,10 +64,17 @@ func (v *visit) sealedToken(binding string, answer *loginform.Answer) map[string
 }
 
 // tellable is what of an answer is no secret before the second factor: numbers and switches
-// beside the token, to which path leads, what kind of token it is, and the name of whoever signed in.
+// beside the token, to which path leads, what kind of token it is, the name of whoever signed
+// in, and what the operator lists.
 func (v *visit) tellable(given map[string]any, path []string) map[string]any {
 	told := make(map[string]any)
 	for name, value := range given {
+		if slices.Contains(v.login.Form.Config().Tell, name) {
+			if !v.holdsToken(value) {
+				told[name] = value
+			}
+			continue
+		}
 		switch value := value.(type) {
 		case float64, bool:
 			if len(path) > 0 {
@@ -88,6 +95,24 @@ func (v *visit) tellable(given map[string]any, path []string) map[string]any {
 		}
 	}
 	return told
+}
+
+// holdsToken tells whether the token stands somewhere in a value, in clear.
+func (v *visit) holdsToken(value any) bool {
+	_, scheme := v.login.Form.Credentials()
+	switch value := value.(type) {
+	case string:
+		return strings.Contains(value, strings.TrimPrefix(v.vouching, scheme+" "))
+	case map[string]any:
+		for _, inner := range value {
+			if v.holdsToken(inner) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(value, v.holdsToken)
+	}
+	return false
 }
 
 // isName tells whether a text is the name of the visit's user.

@@ -40,7 +40,7 @@ func jwtApp(acts *[]string) http.Handler {
 				return
 			}
 			name := strings.ToLower(body.Username)
-			fmt.Fprintf(w, `{"status":"ok","data":{"token":%q,"expires":60,"admin":{"email":%q,"city":"Rome","age":44}}}`, jwtFor(name), name)
+			fmt.Fprintf(w, `{"status":"ok","data":{"token":%q,"expires":60,"admin":{"email":%q,"city":"Rome","age":44},"again":["x",{"y":%q}]}}`, jwtFor(name), name, "Bearer "+jwtFor(name))
 		case user == "":
 			http.Error(w, "no", http.StatusUnauthorized)
 		case r.URL.Path == "/me":
@@ -188,5 +188,34 @@ func TestWhoOpenedTheLoginPageItselfComesHome(t *testing.T) {
 		if got := p.last.Header().Get("Location"); got != want {
 			t.Errorf("after %q and the enrolment: got %q; want %q", before, got, want)
 		}
+	}
+}
+
+func TestTheOperatorListsWhatElseAScriptIsTold(t *testing.T) {
+	var acts []string
+	c := tokenConfig()
+	c.Success = []loginform.Signs{{JSON: []string{"/data/token"}}}
+	c.Bearer = &loginform.Bearer{JSON: "/data/token", Header: "X-Auth"}
+	c.Tell = []string{"role", "city", "again"}
+	told, token := loginWorld(t, c, jwtApp(&acts)).person("").tokenIn("vic")
+	if admin, _ := told["admin"].(map[string]any); admin["city"] != "Rome" || admin["age"] != nil {
+		t.Errorf("the script is told %v; want the city and no age", admin)
+	}
+	if told["again"] != nil {
+		t.Errorf("the token is told in clear, at another place: %v", told)
+	}
+	claims, _ := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+	if got, want := string(claims), `{"exp":1999999999,"name":"vic","role":"owner"}`; got != want {
+		t.Errorf("claims: got %s; want %s", got, want)
+	}
+	for _, bad := range [][]string{{"token"}, {"data"}} {
+		c.Tell = bad
+		if _, err := loginform.Compile(c); err == nil {
+			t.Errorf("tell %v gives the token away", bad)
+		}
+	}
+	c.Tell, c.Bearer = []string{"role"}, nil
+	if _, err := loginform.Compile(c); err == nil {
+		t.Error("tell without a token is no error")
 	}
 }

@@ -122,6 +122,10 @@ type Config struct {
 	// in a cookie of theirs and in the query parameters of QueryKeys.
 	Bearer *Bearer `json:"bearer,omitempty"`
 
+	// Tell are names of what Bearer's scripts need of the answer, or of the claims of a
+	// token, beside what is told anyway. Whoever has the password learns it.
+	Tell []string `json:"tell,omitempty"`
+
 	// Answer is told to scripts that signed in, in place of the app's answer. The zero
 	// value is 403 with the problem of a missing second factor.
 	Answer *Answering `json:"answer,omitempty"`
@@ -207,7 +211,7 @@ type Identify struct {
 	Probe    string `json:"probe,omitempty"`    // "GET /path?query"; empty means the answer to the login
 	Cookie   string `json:"cookie,omitempty"`   // glob of a cookie's name
 	Header   string `json:"header,omitempty"`   // name of a header
-	JSON     string `json:"json,omitempty"`     // pointer
+	JSON     string `json:"json,omitempty"`     // pointer, which may go on into the claims of a JWT
 	Selector string `json:"selector,omitempty"` // simple CSS selector; the text of the only element that matches, or its attribute: "a.user @title"
 	Decode   string `json:"decode,omitempty"`   // "url", "base64" and "html", with commas between, in the order in which they are undone on what was found, or on what Regexp took out of that
 	Regexp   string `json:"regexp,omitempty"`

@@ -65,6 +65,7 @@ func Compile(config Config) (*Form, error) {
 		f.compileNames(),
 		checkHome(config.Home),
 		checkBearer(config.Bearer),
+		checkTell(config),
 		checkAnswering(config.Answer),
 		checkTry(config.Try),
 	)
@@ -254,6 +255,18 @@ func checkBasic(c *Config) error {
 	}
 	if len(c.Page) == 0 {
 		c.Page = []Pattern{{Text: "GET /"}}
+	}
+	return nil
+}
+
+// checkTell refuses to tell the token itself, under its own name.
+func checkTell(c Config) error {
+	switch {
+	case len(c.Tell) == 0:
+	case c.Bearer == nil:
+		return errors.New("tell: only scripts with a token of their own are told anything; write session bearer, too")
+	case slices.ContainsFunc(pointerParts(c.Bearer.JSON), func(part string) bool { return slices.Contains(c.Tell, part) }):
+		return errors.New("tell: the token itself is told anyway, sealed, and what is around it not as a whole")
 	}
 	return nil
 }

@@ -116,12 +116,36 @@ func findJSON(text string) (func(*trial) []string, error) {
 		return nil, fmt.Errorf("json: %w", err)
 	}
 	return func(t *trial) []string {
-		n := t.value().at(at)
+		n := inToken(t.value(), at)
 		if n == nil || n.kind != '"' && n.kind != '0' {
 			return nil
 		}
 		return []string{n.text}
 	}, nil
+}
+
+// inToken is at, which goes on into the claims of a token that the app has signed (RFC 7519).
+func inToken(n *node, p pointer) *node {
+	for i := 1; i < len(p); i++ {
+		text := n.at(p[:i])
+		if text == nil || text.kind != '"' {
+			continue
+		}
+		parts := strings.Split(text.text, ".")
+		if len(parts) != 3 {
+			return nil
+		}
+		claims, err := base64.RawURLEncoding.DecodeString(parts[1])
+		if err != nil {
+			return nil
+		}
+		inside, err := parseJSON(claims, len(claims))
+		if err != nil {
+			return nil
+		}
+		return inside.at(p[i:])
+	}
+	return n.at(p)
 }
 
 // findSelector finds the text of an element, or an attribute of it: "a.user @title".

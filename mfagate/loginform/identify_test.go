@@ -2,6 +2,7 @@ package loginform
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"strings"
 	"testing"
@@ -28,6 +29,7 @@ func TestWho(t *testing.T) {
 		{Identify{Header: "x-user"}, answered(200, "", "X-User", "alice"), "alice"},
 		{Identify{JSON: "/user/id"}, answered(200, `{"user":{"id":17}}`), "17"},
 		{Identify{JSON: "/user/id", Regexp: `^u-(.*)$`}, answered(200, `{"user":{"id":"u-alice"}}`), "alice"},
+		{Identify{JSON: "/token/user/id"}, answered(200, `{"token":"eyJhbGciOiJIUzI1NiJ9.`+base64.RawURLEncoding.EncodeToString([]byte(`{"user":{"id":"alice"}}`))+`.c2ln"}`), "alice"},
 		{Identify{Selector: "p.user"}, page, "Al Ice & Co"},
 		{Identify{Selector: "p.user @title"}, page, " al "},
 		{Identify{Selector: "p.user @title", Regexp: `^ *(.*?) *$`}, page, "al"},
