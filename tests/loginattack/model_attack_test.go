@@ -43,6 +43,18 @@ func (c *client) leaveSoon() context.CancelFunc {
 	return stop
 }
 
+// colleague makes a browser, now and then, one of somebody who has signed in with a factor of her own.
+func (m *model) colleague(rt *rapid.T, b *browser) {
+	if m.w.owner(b.token()) != "" || rapid.Bool().Draw(rt, "nobody special") {
+		return
+	}
+	b.client = m.w.client()
+	b.client.signIn("eve")
+	b.client.prove("eve")
+	m.guessed["eve"] = true // if the store has failed, say
+	b.plain, b.who = false, ""
+}
+
 // copyAll gives a browser all cookies and the page of another.
 func (m *model) copyAll(rt *rapid.T) {
 	to, from := m.pick(rt), m.pick(rt)
@@ -53,6 +65,7 @@ func (m *model) copyAll(rt *rapid.T) {
 // mix gives a browser one cookie of another, and perhaps its session at the gate.
 func (m *model) mix(rt *rapid.T) {
 	to, from := m.pick(rt), m.pick(rt)
+	m.colleague(rt, to)
 	for _, name := range slices.Sorted(maps.Keys(from.cookies)) {
 		if rapid.Bool().Draw(rt, name) {
 			to.cookies[name] = from.cookies[name]
@@ -138,6 +151,7 @@ func (m *model) overtake(rt *rapid.T) {
 func (m *model) sideDoor(rt *rapid.T) {
 	b, user := m.pick(rt), people.Draw(rt, "user")
 	m.settled(b)
+	m.colleague(rt, b)
 	c, fields := b.copied(), url.Values{"user": {user}, "password": {m.w.app.Password(user)}}.Encode()
 	path := paths.Draw(rt, "page")
 	switch rapid.SampledFrom([]string{"basic", "key", "key in the query", "query", "form", "as", "switch", "session"}).Draw(rt, "door") {
@@ -209,6 +223,7 @@ func (m *model) crossSite(rt *rapid.T) {
 	uri := rapid.SampledFrom([]string{"/login", "/logout", "/notes", "/", "/.mfa/challenge", "/.mfa/sign-out"}).Draw(rt, "to")
 	post := rapid.Bool().Draw(rt, "post")
 	m.settled(b)
+	m.colleague(rt, b)
 	from := m.w.app.Count()
 	c := b.copied()
 	c.header.Set("Sec-Fetch-Site", site)
