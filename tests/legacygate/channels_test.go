@@ -37,7 +37,8 @@ var channelsOf = map[string]channels{
 	},
 	"node-red": {
 		upload: deployMany, size: small, files: []string{"/red/red.min.js", "/favicon.ico"},
-		lacks: map[string]string{"poll": "it has a WebSocket", "gzip": "it has none", "download": "a flow is no file", "socket": "its token is in a message, where nobody opens it"},
+		talk:  showToken,
+		lacks: map[string]string{"poll": "it has a WebSocket", "gzip": "it has none", "download": "a flow is no file"},
 	},
 	"jupyter": {
 		upload: putContents, size: large, files: []string{"/static/style/style.min.css"},
@@ -142,6 +143,26 @@ func deployMany(p *person, _ string, data []byte) string {
 	p.posted(a, "")
 	p.posted(p.app.Get("/flows"), string(text))
 	return ""
+}
+
+// showToken opens the socket of the editor, and shows the token that the browser has.
+func showToken(p *person) *legacy.Socket {
+	p.w.Helper()
+	token := strings.TrimPrefix(p.app.Header.Get("Authorization"), "Bearer ")
+	if p.w.wire.sets(token) != "" {
+		p.w.Error("the browser has the app's own token")
+	}
+	s, a := p.app.Dial("/comms")
+	if s == nil {
+		p.w.Fatalf("the editor's socket answers %d: %.300s", a.Status, a.Body)
+	}
+	if err := s.Send(fmt.Sprintf(`{"auth": %q}`, token)); err != nil {
+		p.w.Fatal(err)
+	}
+	if text, err := s.Receive(); err != nil || !strings.Contains(text, `"auth":"ok"`) {
+		p.w.Fatalf("the token is answered with %q: %v", text, err)
+	}
+	return s
 }
 
 func putContents(p *person, name string, data []byte) string {
