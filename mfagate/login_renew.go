@@ -9,12 +9,12 @@ import (
 )
 
 // renew fetches the login page for a form that has lost its cookies, as it does when somebody
-// corrects a misspelt name, and puts the token that belongs to the new ones into it: else the
+// corrects a misspelt name, and puts the tokens that belong to the new ones into it: else the
 // app would refuse it for a reason of which nobody at the keyboard knows. Without
 // such a page it goes as it is.
 func (v *visit) renew(ctx context.Context, a *loginAttempt, sub *loginform.Submission) {
 	page, err := v.probe(ctx, http.MethodGet, v.login.Form.LoginURI(), nil, a.next)
-	if err != nil || !v.login.Form.Renew(sub, page) {
+	if err != nil || !v.login.Form.Renew(sub, v.r.Header, page) {
 		return
 	}
 	a.renewed = true
@@ -34,7 +34,7 @@ func (v *visit) failurePage(a *loginAttempt, answer *loginform.Answer) *loginfor
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), recheckLimit)
 	defer cancel()
 	page, err := v.prober(a)(ctx, http.MethodGet, uri)
-	if err != nil || page.Status != http.StatusOK || page.Truncated {
+	if err != nil || page.Status != http.StatusOK || page.Truncated || !page.ShowsAt(answer.URL) {
 		return answer
 	}
 	return page

@@ -38,6 +38,8 @@ type app struct {
 	pad       int    // bytes of claims in the cookie, in chunks, as in ASP.NET
 	self      string // absolute redirections go there
 	remember  string // a cookie that outlives sessions
+	split     bool   // the form is shown at /session/new and taken at /session
+	header    bool   // scripts send the session's token in a header; it is in a cookie
 	base      string // where a proxy puts the app
 	fields    string // what the names of fields are in, such as login[%s]
 	key       []byte
@@ -69,7 +71,18 @@ func (a *app) login() string {
 	if a.root {
 		return "/"
 	}
+	if a.split {
+		return "/session/new"
+	}
 	return "/login"
+}
+
+// action is where the form goes.
+func (a *app) action() string {
+	if a.split {
+		return "/session"
+	}
+	return a.login()
 }
 
 func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -83,7 +96,7 @@ func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.Step = r.FormValue("username")
 		a.save(w, s, id)
 		a.redirect(w, "/login/password")
-	case r.URL.Path == a.login() && (s.User == "" || r.Method == http.MethodPost), r.URL.Path == "/login/password" && a.twoSteps:
+	case r.URL.Path == a.login() && (s.User == "" || r.Method == http.MethodPost), r.URL.Path == "/login/password" && a.twoSteps, r.URL.Path == a.action() && a.split:
 		a.form(w, r, s, id)
 	case s.User == "" && r.URL.Path == "/me":
 		http.Error(w, "{}", http.StatusUnauthorized)
@@ -150,6 +163,9 @@ func (a *app) form(w http.ResponseWriter, r *http.Request, s *state, id string) 
 	flash := s.Flash
 	s.Flash = ""
 	a.save(w, s, id)
+	if a.header {
+		http.SetCookie(w, &http.Cookie{Name: "XSRF-TOKEN", Value: s.CSRF, Path: "/"})
+	}
 	a.showForm(w, r, s, flash)
 }
 
@@ -161,7 +177,7 @@ func (a *app) showForm(w http.ResponseWriter, r *http.Request, s *state, flash s
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	fmt.Fprintf(w, `<!doctype html><title>Sign in</title><p role=alert>%s</p>`, html.EscapeString(flash))
-	action := a.login()
+	action := a.action()
 	fields := fmt.Sprintf(`<input name=%s><input type=password name=%s>`, a.field("username"), a.field("password"))
 	switch {
 	case a.twoSteps && r.URL.Path == "/login":
@@ -182,7 +198,7 @@ func (a *app) submitted(w http.ResponseWriter, r *http.Request, s *state, id str
 		_ = json.NewDecoder(r.Body).Decode(&body)
 		name, password = body.User, body.Password
 	}
-	if !a.script && !a.tokenFits(r, s) {
+	if !a.script && !a.tokenFits(r, s) || a.header && r.Header.Get("X-XSRF-TOKEN") != s.CSRF {
 		http.Error(w, "the form's token does not fit", http.StatusForbidden)
 		return
 	}
@@ -226,7 +242,11 @@ func (a *app) wrong(w http.ResponseWriter, r *http.Request, s *state, id string)
 	case a.prg:
 		s.Flash = wrongWords
 		a.save(w, s, id)
-		a.redirect(w, r.URL.Path)
+		to := r.URL.Path
+		if a.split {
+			to = a.login()
+		}
+		a.redirect(w, to)
 	default:
 		a.save(w, s, id)
 		a.showForm(w, r, s, wrongWords)

@@ -61,3 +61,47 @@ func TestScriptThatSignsIn(t *testing.T) {
 		t.Errorf("the next time: got %d to %q", got.Status, got.Header.Get("Mfa-Location"))
 	}
 }
+
+// A script sends its token in a header, from a cookie that belongs to the visitor's session.
+// Somebody who puts a misspelt name right has another session by then.
+func TestScriptThatSignsInWithATokenInAHeader(t *testing.T) {
+	a := (&app{cookie: "app_session", script: true, header: true}).start()
+	upstream := httptest.NewServer(a)
+	t.Cleanup(upstream.Close)
+	gate := gatetest.Start(t, gatetest.Config{Plain: true, Site: `mfa {
+		login_form {
+			page /login
+			page /login?next=*
+			submit /login
+			user /user
+			password /password
+			success status 200 json "/message=Logged in"
+			failure status 401
+			identify probe GET /me json /name
+			pass_cookies XSRF-TOKEN
+			logout /logout
+		}
+	}
+	reverse_proxy ` + strings.TrimPrefix(upstream.URL, "http://")})
+	p := gate.Person("")
+	p.Navigate(t, "/login")
+	post := func(user, password string) *gatetest.Page {
+		var token string
+		for _, c := range p.Cookies() {
+			if c.Name == "XSRF-TOKEN" {
+				token = c.Value
+			}
+		}
+		body := strings.NewReader(`{"user":"` + user + `","password":"` + password + `"}`)
+		return p.Do(t, p.Request(t, http.MethodPost, "/login", body, http.Header{
+			"Content-Type": {"application/json"}, "X-Xsrf-Token": {token}, "Sec-Fetch-Mode": {"cors"}, "Sec-Fetch-Site": {"same-origin"}, "Origin": {gate.URL}}))
+	}
+	for _, name := range []string{"alcie", "aliec", "alice"} {
+		if got := post(name, "wrong"); got.Status != 401 || !strings.Contains(got.Body, wrongWords) {
+			t.Errorf("a wrong password for %s: got %d %q; want the app's answer", name, got.Status, got.Body)
+		}
+	}
+	if got := post("alice", gatetest.Password); got.Header.Get("Mfa-Location") != gatetest.PathEnrol {
+		t.Errorf("the right password after wrong names: got %d to %q: %q", got.Status, got.Header.Get("Mfa-Location"), got.Body)
+	}
+}

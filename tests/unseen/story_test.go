@@ -87,6 +87,13 @@ var apps = []struct {
 	submit /login
 	success status 302 not_location /login*
 	failure status 302 location /login*`, ""},
+	{"a form of one folder that goes to another", &app{cookie: "_session_id", inCookie: true, prg: true, split: true},
+		common + `
+	page /session/new
+	page /session/new?next=*
+	submit /session
+	success status 302 not_location /session/new*
+	failure status 302 location /session/new*`, ""},
 	{"below a path that the proxy takes off", &app{cookie: "sid", prg: true, base: "/app"},
 		`
 	user username
@@ -137,7 +144,7 @@ func (w *world) typeIn(p *gatetest.Person, page *gatetest.Page, user, password s
 		page = p.Submit(w, page, w.app.base+"/login/name", url.Values{"username": {user}})
 		return p.Submit(w, page, "/login/password", url.Values{"password": {password}})
 	}
-	return p.Submit(w, page, w.app.base+w.app.login(), url.Values{w.app.field("username"): {user}, w.app.field("password"): {password}, "remember": {"1"}})
+	return p.Submit(w, page, w.app.base+w.app.action(), url.Values{w.app.field("username"): {user}, w.app.field("password"): {password}, "remember": {"1"}})
 }
 
 func (w *world) wantLogin(page *gatetest.Page, after string) {
