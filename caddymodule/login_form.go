@@ -359,10 +359,8 @@ func parseAppSession(d *caddyfile.Dispenser, c *loginform.Config) error {
 	switch {
 	case len(args) == 1 && args[0] == "basic":
 		c.Basic = true
-	case len(args) == 2 && args[0] == "bearer":
-		c.Bearer = &loginform.Bearer{JSON: args[1]}
-	case len(args) == 3 && args[0] == "bearer":
-		c.Bearer = &loginform.Bearer{JSON: args[1], Header: args[2]}
+	case (len(args) == 2 || len(args) == 3) && args[0] == "bearer":
+		c.Bearer = &loginform.Bearer{JSON: args[1], Header: strings.Join(args[2:], "")}
 	default:
 		return d.Errf("session: want basic, or bearer and a JSON pointer such as /access_token, and, if it is not \"Authorization: Bearer\", the header that carries the token")
 	}
