@@ -68,3 +68,37 @@ func TestWhoClosesTheWindowForThePasswordGetsAPage(t *testing.T) {
 		t.Errorf("a script gets %s; want text/plain", got)
 	}
 }
+
+// Transmission lets browsers keep its page for a day. After a sign-out they would show it,
+// and it would say that its server cannot be reached.
+func TestPagesOfTheAppAreAskedForEachTime(t *testing.T) {
+	app := &formApp{sessions: map[string]string{}}
+	kept := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Expires", "Fri, 31 Dec 2100 00:00:00 GMT")
+		w.Header().Set("Cache-Control", "public, max-age=86400")
+		switch r.URL.Path {
+		case "/page":
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		case "/style.css":
+			w.Header().Set("Content-Type", "text/css")
+		case "/private":
+			w.Header().Set("Content-Type", "text/html")
+			w.Header().Set("Cache-Control", "private, no-store")
+		default:
+			app.ServeHTTP(w, r)
+			return
+		}
+		fmt.Fprint(w, "x")
+	})
+	p := loginWorld(t, formConfig(), kept).person("")
+	p.signIn("alice", formPassword)
+	p.enrolHere()
+	for path, want := range map[string]string{
+		"/page": "private, no-cache", "/private": "private, no-store", "/style.css": "public, max-age=86400",
+	} {
+		p.get(path).want(200)
+		if got := p.last.Header().Get("Cache-Control"); got != want {
+			t.Errorf("%s: Cache-Control = %q; want %q", path, got, want)
+		}
+	}
+}

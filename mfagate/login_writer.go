@@ -29,6 +29,7 @@ func (v *visit) seal(jar *loginform.Jar) *sealingWriter {
 // sealPage is seal for the pages of the login form, to which a script may be added.
 func (v *visit) sealPage(kind loginform.Kind, jar *loginform.Jar) *sealingWriter {
 	w := v.seal(jar)
+	w.again = true
 	if kind == loginform.Page && v.r.Method == http.MethodGet && v.login.Form.Config().Inject {
 		w.script, w.signedIn = v.gate.pages.StaticPath("login.js"), v.sess != nil
 	}
@@ -51,6 +52,7 @@ type sealingWriter struct {
 
 	script   string                                      // path of what is added to an HTML page; empty adds none
 	signedIn bool                                        // to one that is shown to a signed-in person
+	again    bool                                        // pages are to be asked for each time that they are shown
 	open     func(sealed string) (token string, ok bool) // of tokens in a WebSocket; nil opens none
 	local    string                                      // host whose absolute redirections are made local; empty leaves them
 }
@@ -75,6 +77,7 @@ func (w *sealingWriter) WriteHeader(status int) {
 	}
 	w.done = true
 	w.tag = w.tagFor(status)
+	w.askAgain()
 	if err := w.flushHeader(); err != nil {
 		w.broken = true
 		clear(w.own)
@@ -82,6 +85,15 @@ func (w *sealingWriter) WriteHeader(status int) {
 		return
 	}
 	w.ResponseWriter.WriteHeader(status)
+}
+
+// askAgain has a browser not show a page of its own store without asking: somebody whose
+// session is over or locked would see the app, which then cannot reach its server. What is
+// no page stays as the app has it.
+func (w *sealingWriter) askAgain() {
+	if w.again && strings.HasPrefix(w.header.Get("Content-Type"), "text/html") && !strings.Contains(w.header.Get("Cache-Control"), "no-store") {
+		w.header.Set("Cache-Control", "private, no-cache")
+	}
 }
 
 // withhold answers in place of the app.
