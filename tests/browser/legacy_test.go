@@ -1,121 +1,319 @@
 package browser_test
 
 import (
+	"encoding/base64"
+	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
 
 	"github.com/mfagate/caddy-mfagate/tests/gatetest"
 	"github.com/mfagate/caddy-mfagate/tests/legacy"
 )
 
-// A legacyLogin is how a person signs in on the app's own page.
-type legacyLogin struct {
-	site           string // lines of the site beside the recipe's; APP stands for the app
-	user, password string // selectors; the first is empty where there are no names
-	button         string
-	account        string        // that needs a ticket to enrol
-	inside         string        // selector of what is there after the sign-in
-	wrong          string        // what the page says of a wrong password
-	settles        time.Duration // until its script has put the cursor where it wants it
-}
-
-var legacyLogins = map[string]legacyLogin{
-	"dokuwiki": {
-		site: "reverse_proxy APP", user: "input[name=u]", password: "input[name=p]",
-		button: "#dw__login button[type=submit]", inside: "li.user", wrong: "username or password was wrong",
-	},
-	"qbittorrent": {
-		site: "reverse_proxy APP {\nheader_up Host {upstream_hostport}\n}", user: "#username", password: "#password",
-		button: "#login", inside: "#logoutLink", wrong: "Invalid Username or Password",
-	},
-	"deluge": {
-		site: "reverse_proxy APP", password: "#_password",
-		button: ".x-window button", account: "admin", wrong: "incorrect password", settles: time.Second,
-		inside: "table.x-btn:not(.x-item-disabled) button.icon-logout",
-	},
-}
-
-// TestLegacyApps has alice sign in on the app's own page, as its own scripts have it,
-// enrol, and see the app; and once more with the phone that she has then.
+// TestLegacyApps leads alice through each app by its own pages: from the page that she
+// asks for over the app's own form and the enrolment to that page, and out; in again with
+// the phone that she has then, through other pages, and to something that she makes.
+// What comes after the enrolment but the second sign-in takes MFAGATE_LEGACY to be set.
 func TestLegacyApps(t *testing.T) {
 	for _, name := range legacy.Chosen(t) {
-		login, ok := legacyLogins[name]
-		if !ok {
-			continue // led through by tests/legacygate
-		}
 		t.Run(name, func(t *testing.T) {
-			app := legacy.Start(t, name)
-			s := gatetest.Start(t, gatetest.Config{Plain: true, Site: "mfa {\nlogin_form " + name + "\n}\n" +
-				strings.ReplaceAll(login.site, "APP", strings.TrimPrefix(app.URL, "http://"))})
-			b := open(t, s, "", look{name: name})
-			u := app.Users[0]
-			b.typeLogin(login, u.Name, "not the password")
-			b.stays(login)
-			b.shoot("wrong password")
-			b.typeLogin(login, u.Name, u.Password)
-			b.waitAt(gatetest.PathEnrol)
-			p := b.enrolPhone(login)
-			b.waitFor(login.inside)
-			b.shoot("app")
-			b.forget()
-			b.typeLogin(login, u.Name, u.Password)
-			b.waitAt(gatetest.PathChallenge)
-			b.shoot("challenge")
-			b.fill("#code", p.code(t))
-			b.press(`form:has(#code) button.primary`)
-			b.waitFor(login.inside)
-			b.shoot("app again")
+			u := newAppUse(t, name)
+			b := u.open(look{name: name})
+			w := b.watch()
+			u.looksTheSame(b)
+			u.mistakes(b)
+			p := u.enrol(b)
+			faults := w.seen()
+			long := os.Getenv("MFAGATE_LEGACY") != ""
+			if long {
+				u.twoTabs(b)
+				w.seen() // of requests that the sign-out has cut off
+			}
+			u.again(b, p)
+			if long {
+				u.use(b)
+			}
+			u.wantNoFaults(b, append(faults, w.seen()...))
 		})
 	}
 }
 
-// typeLogin fills in the form of the app's own page.
-func (b *tab) typeLogin(l legacyLogin, user, password string) {
-	b.Helper()
-	b.visit("/")
-	b.waitFor(l.password)
-	time.Sleep(l.settles)
-	b.shoot("login page")
-	if l.user != "" {
-		b.fill(l.user, user)
-	}
-	b.fill(l.password, password)
-	b.click(l.button)
+// An appUse is the use of one app, behind a gate with its recipe.
+type appUse struct {
+	*testing.T
+	legacyLogin
+	app  *legacy.App
+	gate *gatetest.Server
 }
 
-// stays wants the login page to be there still, and nothing of the app.
-func (b *tab) stays(l legacyLogin) {
-	b.Helper()
-	b.until(l.wrong, func() bool { return strings.Contains(b.text("body"), l.wrong) })
-	if at := b.at(); strings.HasPrefix(at, "/.mfa/") {
-		b.Errorf("a wrong password leads to %s", at)
+func newAppUse(t *testing.T, name string, options ...string) *appUse {
+	t.Helper()
+	login, ok := legacyLogins[name]
+	if !ok {
+		t.Fatalf("nobody has told how a person uses %s", name)
 	}
+	u := &appUse{T: t, legacyLogin: login, app: legacy.Start(t, name)}
+	proxy := "reverse_proxy " + strings.TrimPrefix(u.app.URL, "http://")
+	if login.ownHost {
+		proxy += " {\nheader_up Host {upstream_hostport}\n}"
+	}
+	u.gate = gatetest.Start(t, gatetest.Config{Plain: true, Site: fmt.Sprintf("mfa {\nlogin_form %s\n%s\n}\n%s", name, strings.Join(options, "\n"), proxy)})
+	return u
+}
+
+// open opens a browser at the gate.
+func (u *appUse) open(l look) *tab {
+	u.Helper()
+	b := open(u.T, u.gate, "", l)
+	b.answerDialogs()
+	return b
+}
+
+// looksTheSame compares the login page with the one that the app shows without the gate.
+func (u *appUse) looksTheSame(b *tab) {
+	u.Helper()
+	if u.password == "" {
+		return // the browser's own window
+	}
+	u.ask(b)
+	at, gated := b.at(), u.picture(b)
+	b.shoot("login page")
+	b.forget()
+	b.base = u.app.URL
+	b.visit(at)
+	u.shown(b)
+	own := u.picture(b)
+	b.shoot("login page of the app")
+	b.base = u.gate.URL
+	b.forget()
+	if !slices.Equal(gated, own) {
+		u.Errorf("the login page at %s does not look like the app's own", at)
+	}
+}
+
+// picture is the page without the cursor, which blinks.
+func (u *appUse) picture(b *tab) []byte {
+	u.Helper()
+	eval[bool](b, "document.activeElement && document.activeElement.blur(); true")
+	picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+	b.check(err)
+	return picture
+}
+
+// ask asks for a page of the app, and waits for the form.
+func (u *appUse) ask(b *tab) {
+	u.Helper()
+	b.visit(u.deep)
+	u.shown(b)
+}
+
+// shown waits until the form is there and leaves the cursor alone.
+func (u *appUse) shown(b *tab) {
+	u.Helper()
+	b.waitFor(u.password)
+	b.until("the form", func() bool {
+		return eval[bool](b, "document.readyState === 'complete' && document.querySelector("+quote(u.password)+").checkVisibility()")
+	})
+	time.Sleep(u.settles)
+}
+
+// typeIn fills in the form that is shown. Where it is the browser that asks, the
+// password goes with all that is asked for from then on.
+func (u *appUse) typeIn(b *tab, password string) {
+	u.Helper()
+	if u.password == "" {
+		words := base64.StdEncoding.EncodeToString([]byte(u.app.Users[0].Name + ":" + password))
+		headers := network.Headers{"Accept-Language": "en", "Authorization": "Basic " + words}
+		b.check(call(b, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: headers}))
+		b.visit(u.deep)
+		return
+	}
+	if u.user != "" {
+		b.retype(u.user, u.app.Users[0].Name)
+	}
+	b.retype(u.password, password)
+	b.click(u.button)
+}
+
+// mistakes types a wrong password, which is not to lead anywhere.
+func (u *appUse) mistakes(b *tab) {
+	u.Helper()
+	if u.password == "" {
+		return
+	}
+	u.ask(b)
+	u.typeIn(b, "not the password")
+	b.wantText("body", u.wrong)
+	b.shoot("wrong password")
+	if at := b.at(); strings.HasPrefix(at, "/.mfa/") {
+		u.Errorf("a wrong password leads to %s", at)
+	}
+}
+
+// enrol types the right password, on the page that said that it was wrong, scans the QR
+// code, and wants the page that was asked for first.
+func (u *appUse) enrol(b *tab) *phone {
+	u.Helper()
+	if u.covered {
+		u.ask(b)
+	}
+	u.typeIn(b, u.app.Users[0].Password)
+	b.waitAt(gatetest.PathEnrol)
+	if u.account != "" {
+		u.ticket(b)
+	}
+	p := b.enrolPhone()
+	u.wantDeep(b)
+	b.shoot("app")
+	return p
 }
 
 // enrolPhone goes through the pages of the enrolment.
-func (b *tab) enrolPhone(l legacyLogin) *phone {
+func (b *tab) enrolPhone() *phone {
 	b.Helper()
-	if l.account != "" {
-		out, err := b.server.Command("mfa", "enroll", l.account, "--address", "unix/"+b.server.AdminSocket).CombinedOutput()
-		if err != nil {
-			b.Fatalf("mfa enroll: %v\n%s", err, out)
-		}
-		b.shoot("ticket")
-		b.fill("input[name=ticket]", ticketOf(b.T, string(out)))
-		b.press("form:has(input[name=ticket]) button.primary")
-	}
 	b.shoot("choose")
 	b.press(`form[action="/.mfa/enroll/totp"] button`)
-	b.click("details:has(.secret) > summary")
-	p := &phone{secret: strings.ReplaceAll(strings.Join(strings.Fields(b.text(".secret")), ""), " ", "")}
+	p := b.scan(".qr")
 	b.fill("#code", p.code(b.T))
 	b.press(`form[action="/.mfa/enroll/totp"] button.primary`)
-	b.wantAt(gatetest.PathCodes)
-	b.click("input[name=saved]")
-	b.press("form:has(input[name=saved]) button.primary")
+	b.saveCodes()
 	return p
 }
+
+// wantDeep wants the page that was asked for first.
+func (u *appUse) wantDeep(b *tab) {
+	u.Helper()
+	b.waitFor(u.inside)
+	if at := b.at(); at != u.deep {
+		u.Errorf("after the sign-in at %s; want %s, which was asked for", at, u.deep)
+	}
+}
+
+// ticket has an administrator let the account enrol.
+func (u *appUse) ticket(b *tab) {
+	u.Helper()
+	out, err := u.gate.Command("mfa", "enroll", u.account, "--address", "unix/"+u.gate.AdminSocket).CombinedOutput()
+	if err != nil {
+		u.Fatalf("mfa enroll: %v\n%s", err, out)
+	}
+	b.shoot("ticket")
+	b.fill("input[name=ticket]", ticketOf(u.T, string(out)))
+	b.press("form:has(input[name=ticket]) button.primary")
+}
+
+// use clicks through pages, and makes something.
+func (u *appUse) use(b *tab) {
+	u.Helper()
+	for _, c := range u.clicks {
+		b.follow(c)
+		b.shoot("page")
+	}
+	if u.act != nil {
+		u.act(b)
+		b.shoot("made")
+	}
+}
+
+// follow clicks, once more if a script was not ready to hear of it.
+func (b *tab) follow(c click) {
+	b.Helper()
+	for range 3 {
+		b.click(c.on)
+		for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+			if b.count(c.there) > 0 {
+				return
+			}
+		}
+	}
+	b.waitFor(c.there)
+}
+
+// twoTabs leaves the app in one tab and clicks in the other, and goes back in the first.
+func (u *appUse) twoTabs(b *tab) {
+	u.Helper()
+	if u.leave == nil {
+		return
+	}
+	other := b.another()
+	other.answerDialogs()
+	other.visit(u.deep)
+	other.waitFor(u.inside)
+	b.visit(u.deep)
+	b.waitFor(u.inside)
+	u.leave(b)
+	time.Sleep(time.Second)
+	b.shoot("left")
+	eval[bool](other, "document.querySelector("+quote(u.after)+")?.click(); true") // a script may have left already
+	time.Sleep(time.Second)
+	other.shoot("clicked after leaving elsewhere")
+	other.visit(u.deep)
+	u.shown(other)
+	eval[bool](b, "history.back(); true")
+	time.Sleep(time.Second)
+	b.shoot("back after leaving")
+}
+
+// again signs in with the phone.
+func (u *appUse) again(b *tab, p *phone) {
+	u.Helper()
+	b.forget()
+	if u.password != "" {
+		u.ask(b)
+	}
+	u.typeIn(b, u.app.Users[0].Password)
+	b.waitAt(gatetest.PathChallenge)
+	b.shoot("challenge")
+	b.fill("#code", p.code(u.T))
+	b.press(`form:has(#code) button.primary`)
+	u.wantDeep(b)
+	b.shoot("app again")
+}
+
+// wantNoFaults wants nothing to have failed behind the person's back, but for what does
+// so without the gate, too.
+func (u *appUse) wantNoFaults(b *tab, faults []string) {
+	u.Helper()
+	faults = slices.DeleteFunc(faults, func(fault string) bool { return slices.Contains(u.kept, fault) })
+	if len(faults) == 0 {
+		return
+	}
+	b.forget()
+	direct := b.another()
+	direct.base, direct.look.name = u.app.URL, b.look.name+"-direct"
+	direct.answerDialogs()
+	w := direct.watch()
+	if u.password != "" {
+		u.ask(direct)
+	}
+	u.typeIn(direct, u.app.Users[0].Password)
+	direct.waitFor(u.inside)
+	u.use(direct)
+	own := w.seen()
+	for _, fault := range faults {
+		if !slices.Contains(own, fault) {
+			u.Errorf("behind the person's back: %s; without the gate there is only %q", fault, own)
+		}
+	}
+}
+
+// another opens a second tab of the same browser.
+func (b *tab) another() *tab {
+	b.Helper()
+	ctx, cancel := chromedp.NewContext(b.ctx)
+	b.Cleanup(cancel)
+	other := *b
+	other.ctx, other.look.name = ctx, b.look.name+"-second"
+	other.setUp()
+	return &other
+}
+
+func quote(text string) string { return fmt.Sprintf("%q", text) }
 
 // ticketOf finds the ticket in what the command prints: the longest word in groups.
 func ticketOf(t *testing.T, out string) string {

@@ -97,7 +97,8 @@ func TestOneScript(t *testing.T) {
 	b.until("the app's own words", func() bool { return strings.Contains(b.text("body"), "Wrong, try again") })
 	signIn(gatetest.Password)
 	b.waitAt(gatetest.PathEnrol)
-	b.enrolPhone(legacyLogin{})
+	b.user = "alice"
+	b.enrolPhone()
 	b.waitFor("#inside")
 	if got, want := b.text("#inside"), "Welcome, alice"; got != want {
 		t.Errorf("after the proof the page says %q; want %q", got, want)

@@ -40,6 +40,7 @@ type tab struct {
 	look      look
 	user      string
 	server    *gatetest.Server
+	base      string // where paths begin: the gate, or an app without it
 	ctx       context.Context
 	downloads string
 	axe       []byte
@@ -55,6 +56,7 @@ func open(t *testing.T, s *gatetest.Server, user string, l look) *tab {
 		chromedp.ExecPath(path), chromedp.DisableGPU, chromedp.UserDataDir(profile),
 		// From its cache the way back ends without the event that chromedp waits for.
 		chromedp.Flag("disable-features", "Translate,BlinkGenPropertyTrees,BackForwardCache"),
+		chromedp.Flag("ignore-certificate-errors", true), // they are made for a test
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
 		// What it writes of its own accord is of no interest here.
 		chromedp.ModifyCmdFunc(func(cmd *exec.Cmd) { cmd.Env = append(os.Environ(), "HOME="+profile) }),
@@ -68,7 +70,7 @@ func open(t *testing.T, s *gatetest.Server, user string, l look) *tab {
 	t.Cleanup(cancel)
 	ctx, cancel := chromedp.NewContext(allocator)
 	t.Cleanup(cancel)
-	b := &tab{T: t, look: l, user: user, server: s, ctx: ctx, downloads: folder(t, "downloads")}
+	b := &tab{T: t, look: l, user: user, server: s, base: s.URL, ctx: ctx, downloads: folder(t, "downloads")}
 	b.setUp()
 	return b
 }
@@ -157,7 +159,7 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 // visit opens a path and returns the status of the page that it leads to.
 func (b *tab) visit(path string) int64 {
 	b.Helper()
-	resp, err := chromedp.Run(b.ctx, chromedp.NavigateResponse(b.server.URL+path))
+	resp, err := chromedp.Run(b.ctx, chromedp.NavigateResponse(b.base+path))
 	b.check(err)
 	return resp.Status
 }
@@ -241,9 +243,11 @@ func (b *tab) count(selector string) int {
 // inline scripts does not matter to it.
 func eval[T any](b *tab, expression string, options ...chromedp.EvaluateOption) T {
 	b.Helper()
-	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression, options...))
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, options...))
 	if err != nil {
-		b.Fatalf("at %s: %v", b.at(), err)
+		b.Fatalf("asking the page for %.100s: %v", expression, err)
 	}
 	return v
 }
