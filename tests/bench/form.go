@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -146,10 +147,16 @@ func signInByForm(base string) (string, error) {
 // signedUp counts the users that the process has made up.
 var signedUp atomic.Int64
 
+// perOffice is how many sign in from one address: the gate takes 300 in a while.
+const perOffice = 200
+
+// office is a connection from an address of its own.
+func office(number int64) *http.Transport {
+	return loopbackFrom(&net.TCPAddr{IP: net.IPv4(127, byte(1+number>>16), byte(number>>8), byte(number))}, 1)
+}
+
 // signInLoad signs in users whom nobody has seen before, each in a browser of his own.
 func signInLoad(l load) (int64, error) {
-	transport := loopback(l.connections)
-	defer transport.CloseIdleConnections()
 	over, cancel := context.WithTimeout(context.Background(), l.length)
 	defer cancel()
 	var n atomic.Int64
@@ -157,9 +164,15 @@ func signInLoad(l load) (int64, error) {
 	failed := make(chan error, l.connections)
 	for range l.connections {
 		wg.Go(func() {
-			for over.Err() == nil {
+			var transport *http.Transport
+			for i := 0; over.Err() == nil; i++ {
+				user := signedUp.Add(1)
+				if i%perOffice == 0 {
+					transport = office(user)
+					defer transport.CloseIdleConnections()
+				}
 				client, _ := browser(transport)
-				if err := submit(context.Background(), client, l.url, fmt.Sprint("u", signedUp.Add(1))); err != nil {
+				if err := submit(context.Background(), client, l.url, fmt.Sprint("u", user)); err != nil {
 					failed <- err
 					return
 				}

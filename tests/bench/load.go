@@ -115,7 +115,12 @@ func one(ctx context.Context, client *http.Client, l load) int {
 
 // loopback finds localhost on IPv4 without asking anybody.
 func loopback(connections int) *http.Transport {
-	var d net.Dialer
+	return loopbackFrom(nil, connections)
+}
+
+// loopbackFrom does so from an address of this machine; nil leaves that to the system.
+func loopbackFrom(from net.Addr, connections int) *http.Transport {
+	d := net.Dialer{LocalAddr: from}
 	return &http.Transport{
 		MaxIdleConnsPerHost: connections,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
