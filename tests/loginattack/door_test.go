@@ -192,6 +192,29 @@ func TestO21SessionInTheURL(t *testing.T) {
 	})
 }
 
+// TestO21SessionOfAJavaAppInThePath: a real session of vic's, whose id a page of the app has shown,
+// opens in no address, although no option names jsessionid.
+func TestO21SessionOfAJavaAppInThePath(t *testing.T) {
+	attackers(t, oracle.Everything(), func(w *world, c *client) {
+		sid, _ := w.stolen("vic")
+		c.knows = []string{sid}
+		bare := c.copied()
+		delete(bare.cookies, "sid") // in which the app would find eve
+		for _, to := range []*client{c, bare} {
+			for _, uri := range []string{"/notes;jsessionid=" + sid, "/;JSESSIONID=" + sid, "/notes%3bjsessionid=" + sid, "/notes;x=1;jsessionid=" + sid + ";y=2",
+				"/;jsessionid=" + sid + "/notes", "/notes;%6asessionid=" + sid, "/login;jsessionid=" + sid, "/static/app.css;jsessionid=" + sid} {
+				from := w.app.Count()
+				to.get(uri)
+				for _, a := range w.app.Acts()[from:] {
+					if a.Channel == oracle.ByURL || strings.Contains(a.URI, sid) {
+						t.Errorf("%s reached the app as %s, by %q", strings.ReplaceAll(uri, sid, "ID"), strings.ReplaceAll(a.URI, sid, "ID"), a.Channel)
+					}
+				}
+			}
+		}
+	})
+}
+
 // TestO31PublicGivesNothingMore: what lies under a public path, or seems to, is
 // asked for as nobody.
 func TestO31PublicGivesNothingMore(t *testing.T) {
