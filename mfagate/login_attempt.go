@@ -26,6 +26,7 @@ type loginAttempt struct {
 	name    string            // key of the typed name
 	typed   string            // as it goes to the app
 	fresh   bool              // the form was not shown to this lineage: its cookies stay behind
+	stale   bool              // the gate's own question has made the app show another form since
 	renewed bool              // the form has the values of a fresh one instead
 	sent    loginform.Cookies // with which the app was asked
 	set     loginform.Cookies // that it and the probes answered with
@@ -111,6 +112,7 @@ func (v *visit) promote(a *loginAttempt) error {
 		if p == nil {
 			p = &promotion{Binding: rand.Text(), Name: a.name}
 		}
+		a.stale, p.Stale = p.Stale, false
 		p.State, a.lineage, a.binding = attemptPending, l, p.Binding
 		t.putPromotion(l.ID, p)
 		return nil
@@ -171,7 +173,7 @@ func (v *visit) attemptCookies(a *loginAttempt) (err error) {
 func (v *visit) submit(a *loginAttempt, sub *loginform.Submission) (*loginform.Answer, loginform.Outcome, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), attemptLimit)
 	defer cancel()
-	if a.fresh {
+	if a.fresh || a.stale {
 		v.renew(ctx, a, sub)
 	}
 	r := v.appRequest(ctx, v.r, a.sent)
@@ -371,7 +373,12 @@ func (v *visit) signInFailed(a *loginAttempt, answer *loginform.Answer) error {
 func (v *visit) nobodyIn(a *loginAttempt, answer *loginform.Answer) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), recheckLimit)
 	defer cancel()
-	_, err := v.login.Form.Who(ctx, answer, v.prober(a))
+	ask := v.prober(a)
+	_, err := v.login.Form.Who(ctx, answer, func(ctx context.Context, method, uri string) (*loginform.Answer, error) {
+		page, err := ask(ctx, method, uri)
+		a.stale = err == nil && v.login.Form.HasForm(page)
+		return page, err
+	})
 	return errors.Is(err, loginform.ErrNobody)
 }
 

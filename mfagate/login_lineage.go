@@ -89,6 +89,7 @@ type promotion struct {
 	Binding string `json:"binding"`
 	Name    string `json:"name"` // key of the name that was typed
 	State   string `json:"state"`
+	Stale   bool   `json:"stale,omitempty"` // the token of the form that was shown last may be worth nothing
 }
 
 func promotionKey(id string) string { return key(kindLineage, hashOf(id).String()) }
@@ -139,7 +140,7 @@ func (v *visit) settle(a *loginAttempt, state string) error {
 		if p == nil || p.State != attemptPending || p.Binding != a.binding {
 			return errNoSession
 		}
-		p.State = state
+		p.State, p.Stale = state, state == attemptFailed && a.stale
 		t.putPromotion(a.lineage.ID, p)
 		return nil
 	})

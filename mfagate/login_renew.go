@@ -3,17 +3,20 @@ package mfagate
 import (
 	"context"
 	"net/http"
-	"path"
 
 	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
 )
 
-// renew fetches the login page for a form that has lost its cookies, as it does when somebody
-// corrects a misspelt name, and puts the tokens that belong to the new ones into it: else the
-// app would refuse it for a reason of which nobody at the keyboard knows. Without
-// such a page it goes as it is.
+// renew fetches the login page for a form whose token is worth nothing any more, and puts the new
+// one into it: else the app would refuse it for a reason of which nobody at the keyboard knows. It has
+// lost its cookies when somebody corrects a misspelt name; and some apps take another token with each
+// view of the form, the gate's own question who is signed in being one. Without such a page it goes as it is.
 func (v *visit) renew(ctx context.Context, a *loginAttempt, sub *loginform.Submission) {
-	page, err := v.probe(ctx, http.MethodGet, v.login.Form.LoginURI(), nil, a.next)
+	cookies := a.sent
+	if a.fresh {
+		cookies = nil
+	}
+	page, err := v.probe(ctx, http.MethodGet, v.login.Form.LoginURI(), cookies, a.next)
 	if err != nil || !v.login.Form.Renew(sub, v.r.Header, page) {
 		return
 	}
@@ -40,8 +43,8 @@ func (v *visit) failurePage(a *loginAttempt, answer *loginform.Answer) *loginfor
 	return page
 }
 
-// astray tells whether an answer is a page of another folder than the form's address, in
-// which its links would mean something else.
+// astray tells whether an answer is a page that has been fetched, and whose links would mean something
+// else at the form's address.
 func (a *loginAttempt) astray(answer *loginform.Answer) bool {
-	return a.given != nil && answer.URL != nil && path.Dir(answer.URL.Path) != path.Dir(a.given.URL.Path)
+	return a.given != nil && answer.URL != nil && !answer.ShowsAt(a.given.URL)
 }

@@ -1,13 +1,18 @@
 package mfagate_test
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/mfagate/caddy-mfagate/mfagate"
 	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
+	"github.com/mfagate/caddy-mfagate/mfagate/recovery"
+	"github.com/mfagate/caddy-mfagate/mfagate/totp"
 )
 
 // Whoever has misspelt the name, and puts it right on the page that says so, is signed
@@ -206,4 +211,71 @@ func TestRelativeRedirectBelowAPathThatTheProxyTakesOff(t *testing.T) {
 	p.name = ""
 	p.get("/app/login").want(200)
 	p.post("/app/login", "user", "alice", "password", formPassword).want(303, "/.mfa/enroll")
+}
+
+// tokenPerView is an app that takes no form but the one that it has shown last in a session, and
+// shows it to strangers on every page.
+type tokenPerView struct {
+	token int
+	in    bool
+}
+
+func (a *tokenPerView) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	sid, err := r.Cookie("sid")
+	switch {
+	case err != nil:
+		http.SetCookie(w, &http.Cookie{Name: "sid", Value: "one", Path: "/"})
+	case r.Method == http.MethodPost && sid.Value == "one" && r.FormValue("token") == fmt.Sprint(a.token) && r.FormValue("password") == formPassword:
+		a.in = true
+		http.Redirect(w, r, "/home", http.StatusFound)
+		return
+	case r.URL.Path == "/me" && a.in:
+		fmt.Fprint(w, "<p id=me>alice</p>")
+		return
+	}
+	a.token++
+	if r.Method == http.MethodPost {
+		fmt.Fprint(w, "Wrong password")
+	}
+	fmt.Fprintf(w, `<form method=post><input type=hidden name=token value="%d"><input name=user><input type=password name=password></form>`, a.token)
+}
+
+// After a wrong password the gate asks the app whether anybody is signed in. That must not cost
+// the person the form that is on the screen.
+func TestWrongPasswordThenRightWhereEachViewHasItsToken(t *testing.T) {
+	app := new(tokenPerView)
+	w := loginWorld(t, formConfig(), app)
+	p := w.person("")
+	p.name = ""
+	p.get("/login").want(200)
+	for _, password := range []string{"wrong", "wrong again"} {
+		p.post("/login", "token", fmt.Sprint(app.token), "user", "alice", "password", password).want(200)
+		shown, _, _ := strings.Cut(strings.SplitAfter(p.body, `value="`)[1], `"`)
+		if shown == fmt.Sprint(app.token) {
+			t.Fatal("the app has shown no form since: this test shows nothing")
+		}
+		if password == "wrong again" {
+			p.post("/login", "token", shown, "user", "alice", "password", formPassword).want(303, "/.mfa/enroll")
+		}
+	}
+}
+
+// An id of a session in the address of a request that is refused stays out of the log.
+func TestLogNamesNoSessionIDInAPath(t *testing.T) {
+	var log bytes.Buffer
+	w := newWorld(t, nil)
+	var err error
+	if w.gate, err = mfagate.New(mfagate.Config{Records: w.records, Pages: builtIn(), Factors: []mfagate.Factor{&totp.Factor{}}, Recovery: &recovery.Factor{}, Logger: slog.New(slog.NewTextHandler(&log, nil))}); err != nil {
+		t.Fatal(err)
+	}
+	form, err := loginform.Compile(formConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.handler = w.block(func(b *mfagate.BlockConfig) { b.Source, b.Login = nil, &mfagate.Login{Form: form} }).Handler(&formApp{sessions: map[string]string{}})
+	p := w.signedInByForm()
+	p.get("/login/%3Bjsessionid=secret1/notes%3bjsessionid=secret2?user=a&password=b").want(400)
+	if got := log.String(); strings.Contains(got, "secret") || !strings.Contains(got, "outside of the login form") {
+		t.Errorf("the log says %q", got)
+	}
 }

@@ -2,6 +2,7 @@ package mfagate
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
 )
@@ -154,7 +155,7 @@ func (v *visit) resetVisit(kind loginform.Kind, l lineage, jar *loginform.Jar, c
 		}
 		return v.heldAnswer(kind, l, jar, answer, next)
 	}
-	v.gate.log.Warn("the app signs in without a password", "site", v.site.Name, "path", v.client.Sent.Path)
+	v.gate.log.Warn("the app signs in without a password", "site", v.site.Name, "path", v.loggedPath())
 	if err := v.burn(l); err != nil {
 		return v.refused(err)
 	}
@@ -208,8 +209,22 @@ func (v *visit) public(next Next) error {
 func (v *visit) guard() error {
 	err := v.login.Form.Guard(v.r)
 	if err != nil {
-		v.gate.log.Warn("credentials outside of the login form", "site", v.site.Name, "path", v.client.Sent.Path, "error", err)
+		v.gate.log.Warn("credentials outside of the login form", "site", v.site.Name, "path", v.loggedPath(), "error", err)
 		return errElsewhere
 	}
 	return nil
+}
+
+// loggedPath is the path of the request without the parameters of its segments: one may be the id
+// of a session.
+func (v *visit) loggedPath() string {
+	var path strings.Builder
+	for segment := range strings.SplitAfterSeq(v.client.Sent.Path, "/") {
+		plain, _, cut := strings.Cut(segment, ";")
+		path.WriteString(plain)
+		if cut && strings.HasSuffix(segment, "/") {
+			path.WriteByte('/')
+		}
+	}
+	return path.String()
 }

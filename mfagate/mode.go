@@ -53,7 +53,7 @@ func (v *visit) keeps() bool {
 // observe logs a request that passes only because the site observes.
 func (v *visit) observe() error {
 	v.gate.log.Info("would have been stopped", "realm", v.Realm, "user", v.Name, "site", v.site.Name,
-		"method", v.r.Method, "path", v.client.Sent.Path, "navigation", navigation(v.r))
+		"method", v.r.Method, "path", v.loggedPath(), "navigation", navigation(v.r))
 	return nil
 }
 

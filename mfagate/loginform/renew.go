@@ -31,6 +31,24 @@ func (f *Form) Renew(s *Submission, h http.Header, page *Answer) bool {
 	return found
 }
 
+// HasForm tells whether an answer is a page with the login form and hidden fields in it, as a
+// token is: with it the app may have made that of an earlier page worthless.
+func (f *Form) HasForm(page *Answer) bool {
+	if page.Status != http.StatusOK || page.Truncated || page.encoded() {
+		return false
+	}
+	root, err := html.Parse(bytes.NewReader(page.Body))
+	if err != nil {
+		return false
+	}
+	for form := range root.Descendants() {
+		if form.Type == html.ElementNode && form.Data == "form" && f.fields(form) != nil && len(f.hidden(form)) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // renewFields puts in the hidden fields of a page with the form.
 func (f *Form) renewFields(s *Submission, root *html.Node) bool {
 	if s.read.json != nil {
