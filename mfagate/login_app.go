@@ -68,7 +68,8 @@ func setCookies(r *http.Request, cookies loginform.Cookies) {
 	}
 }
 
-// hold asks the app and holds its answer.
+// hold asks the app and holds its answer. What comes when nobody waits any more is none:
+// a proxy answers in the app's place then.
 func (v *visit) hold(r *http.Request, next Next) (answer *loginform.Answer, err error) {
 	defer func() {
 		p := recover()
@@ -81,6 +82,9 @@ func (v *visit) hold(r *http.Request, next Next) (answer *loginform.Answer, err 
 	asked := &url.URL{Scheme: "http", Host: r.Host, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery} // before what stands behind takes off a prefix
 	rec := new(loginform.Recorder)
 	if err := next(rec, r, Decision{}); err != nil {
+		return nil, fmt.Errorf("%w: %w", errAppDown, err)
+	}
+	if err := r.Context().Err(); err != nil {
 		return nil, fmt.Errorf("%w: %w", errAppDown, err)
 	}
 	answer = rec.Answer()

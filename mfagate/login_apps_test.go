@@ -19,12 +19,18 @@ import (
 func loginWorld(t *testing.T, c loginform.Config, app http.Handler) *world {
 	t.Helper()
 	w := newWorld(t, nil)
+	w.handler = w.blockOf(c).Handler(app)
+	return w
+}
+
+// blockOf is the block of an app with a login form.
+func (w *world) blockOf(c loginform.Config) *mfagate.Block {
+	w.t.Helper()
 	form, err := loginform.Compile(c)
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
-	w.handler = w.block(func(b *mfagate.BlockConfig) { b.Source, b.Login = nil, &mfagate.Login{Form: form} }).Handler(app)
-	return w
+	return w.block(func(b *mfagate.BlockConfig) { b.Source, b.Login = nil, &mfagate.Login{Form: form} })
 }
 
 // basicApp asks for Basic credentials on every request, and notes as whom it acts.

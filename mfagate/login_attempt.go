@@ -349,7 +349,7 @@ func (v *visit) askFactor(verdict Verdict, a *loginAttempt, answer *loginform.An
 func (v *visit) signInFailed(a *loginAttempt, answer *loginform.Answer) error {
 	answer = v.failurePage(a, answer)
 	if !v.nobodyIn(a, answer) {
-		v.gate.log.Warn("the app's answer looks like a failure, but somebody is signed in", "site", v.site.Name)
+		v.gate.log.Warn("the app's answer looks like a failure, but somebody may be signed in", "site", v.site.Name)
 		return v.signInUnclear(a, answer)
 	}
 	if err := v.settle(a, attemptFailed); err != nil {

@@ -136,21 +136,20 @@ func (v *visit) recheck(kind loginform.Kind, cookies loginform.Cookies, next Nex
 	if v.now.Sub(at) < life {
 		return nil // the request before has asked
 	}
-	if err := v.askWho(ctx, cookies, next); err != nil {
+	if err := v.askWho(cookies, next); err != nil {
 		return err
 	}
 	c.learn(sum, v.now, gen)
 	return nil
 }
 
-// askWho asks the app who is asking.
-func (v *visit) askWho(ctx context.Context, cookies loginform.Cookies, next Next) error {
+// askWho asks the app who is asking. It goes on when the person leaves, as pages do that
+// send something while the next one is coming: others may wait for the answer.
+func (v *visit) askWho(cookies loginform.Cookies, next Next) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), recheckLimit)
+	defer cancel()
 	name, err := v.login.Form.Who(ctx, nil, func(ctx context.Context, method, uri string) (*loginform.Answer, error) {
-		answer, err := v.probe(ctx, method, uri, cookies, next) // what it sets reaches nobody: the app will set it again
-		if err == nil && answer.Status >= 500 {
-			err = fmt.Errorf("%w: it answers %d", errAppDown, answer.Status) // which says nothing of the person
-		}
-		return answer, err
+		return v.probe(ctx, method, uri, cookies, next) // what it sets reaches nobody: the app will set it again
 	})
 	if err == nil {
 		name, err = v.site.Names.Canonical(name)

@@ -47,6 +47,8 @@ func (a *resetApp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/home", http.StatusFound)
 	case r.Method == http.MethodPost && a.users[id] != "":
 		http.Redirect(w, r, "/home", http.StatusFound)
+	case r.URL.Path == "/me":
+		fmt.Fprintf(w, `<p id="me">%s</p>`, a.users[id])
 	case r.URL.Path == "/logout": // of the gate's own
 		a.users[id] = ""
 	default:

@@ -1,6 +1,8 @@
 package mfagate
 
 import (
+	"cmp"
+	"context"
 	"net/http"
 	"strings"
 
@@ -140,12 +142,15 @@ func (v *visit) heldAnswer(kind loginform.Kind, l lineage, jar *loginform.Jar, a
 
 // resetVisit holds the answer to somebody who has forgotten a password, and drops it if the
 // app has signed him in with that. He is to use his new password: that lineage is no
-// visitor's any more.
+// visitor's any more. So it is where nobody knows what the app has done; it goes on when
+// the visitor leaves.
 func (v *visit) resetVisit(kind loginform.Kind, l lineage, jar *loginform.Jar, cookies loginform.Cookies, next Next) error {
-	answer, err := v.hold(v.appRequest(v.r.Context(), v.r, cookies), next)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), attemptLimit)
+	defer cancel()
+	answer, err := v.hold(v.appRequest(ctx, v.r, cookies), next)
 	if err != nil {
 		v.gate.log.Error("asking the app for a new password", "site", v.site.Name, "error", err)
-		return v.refused(errAppDown)
+		return v.refused(cmp.Or(v.burn(l), errAppDown))
 	}
 	a := &loginAttempt{lineage: l, sent: cookies, next: next}
 	a.take(answer, v.now)

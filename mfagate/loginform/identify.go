@@ -192,7 +192,8 @@ func elementValue(element *xhtml.Node, attribute string) string {
 // Who tells the name of the user by whom the app takes the person who has just
 // signed in, by the answer to the login or by a probe, as the form's Identify says. The
 // error is ErrNobody if the answer does not tell it once and clearly, or if there is no
-// Identify, and otherwise the prober's. Without an answer to the login, nil, only a probe tells.
+// Identify, and otherwise the prober's, or one that says that the app has not come to look who
+// is asking: it has failed, or does not answer for now. Without an answer to the login, nil, only a probe tells.
 //
 // The name is as the app has it, in UTF-8 without control characters. Regexp is applied to what
 // was found as it stands, and only what it takes is decoded: so a separator that
@@ -207,6 +208,9 @@ func (f *Form) Who(ctx context.Context, a *Answer, probe Prober) (string, error)
 		if a, err = ask(ctx, probe, id.probe); err != nil {
 			return "", err
 		}
+		if saysNothing(a.Status) {
+			return "", fmt.Errorf("%s: the answer %d says nothing of who is asking", id.probe, a.Status)
+		}
 		if !statusIn([]string{"2xx"}, a.Status) {
 			return "", ErrNobody
 		}
@@ -219,6 +223,16 @@ func (f *Form) Who(ctx context.Context, a *Answer, probe Prober) (string, error)
 		return "", ErrNobody
 	}
 	return id.name(found[0])
+}
+
+// saysNothing tells whether an answer has the status of an app, or a proxy before it, that has
+// not looked who is asking (RFC 9110 section 15, RFC 6585 section 4, RFC 8470 section 5.2).
+func saysNothing(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests, 499: // the last where a proxy's client has left
+		return true
+	}
+	return status >= 500
 }
 
 // name takes the name out of what was found.

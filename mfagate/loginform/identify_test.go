@@ -98,7 +98,12 @@ func TestWhoByProbe(t *testing.T) {
 	if got, err := who(t, id, login, answer(answered(200, "<b>alice</b>"), nil)); got != "alice" || err != nil {
 		t.Errorf("got %q, %v; want alice", got, err)
 	}
-	for _, status := range []int{302, 401, 500} {
+	for _, status := range []int{408, 425, 429, 499, 500, 502, 503} {
+		if got, err := who(t, id, login, answer(answered(status, "<b>alice</b>"), nil)); got != "" || err == nil || errors.Is(err, ErrNobody) {
+			t.Errorf("%d: got %q, %v; want an error that is not ErrNobody: nobody has looked who is asking", status, got, err)
+		}
+	}
+	for _, status := range []int{302, 401, 403, 404} {
 		if got, err := who(t, id, login, answer(answered(status, "<b>alice</b>"), nil)); !errors.Is(err, ErrNobody) {
 			t.Errorf("%d: got %q, %v; want ErrNobody", status, got, err)
 		}
