@@ -47,7 +47,7 @@ func (s *socketReader) Read(p []byte) (int, error) {
 		return n, nil
 	case s.pass > 0:
 		n, err := s.r.Read(p[:min(uint64(len(p)), s.pass)])
-		s.pass -= uint64(n) //nolint:gosec // no reader returns less than nothing
+		s.pass -= uint64(n)
 		return n, err
 	}
 	return s.r.Read(p)
@@ -114,9 +114,9 @@ func (s *socketReader) message(head, masked []byte) []byte {
 // textHead is the head of a text message of fewer than 64 KiB: an opened token is shorter
 // than a sealed one.
 func textHead(size int, mask []byte) []byte {
-	head := []byte{0x81, 0x80 | byte(size)} //nolint:gosec // looked at in the next line
+	head := []byte{0x81, 0x80 | byte(size)}
 	if size > 125 {
-		head = binary.BigEndian.AppendUint16([]byte{0x81, 0x80 | 126}, uint16(size)) //nolint:gosec // bounded by socketMessage
+		head = binary.BigEndian.AppendUint16([]byte{0x81, 0x80 | 126}, uint16(size))
 	}
 	return append(head, mask...)
 }

@@ -201,11 +201,11 @@ func (p *person) enrol() *gatetest.Page {
 func (p *person) recover() {
 	w := p.w
 	w.Helper()
-	method, code := "totp", ""
+	var method, code string
 	if len(p.Codes) > 0 {
 		method, code = "recovery", p.UseCode(w)
 	} else {
-		code = p.Phone.Code(w)
+		method, code = "totp", p.Phone.Code(w)
 	}
 	page := p.Prove(w, w.uses.pages[0].path, method, code)
 	if !p.app.SignedIn() {
