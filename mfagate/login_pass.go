@@ -199,10 +199,15 @@ func (v *visit) bindingCookies() (loginform.Cookies, error) {
 }
 
 // dropCookies deletes cookies in the browser as far as their path is known. Those
-// that stay open nowhere.
+// that stay open nowhere. Their names, which [loginform] has read, may be such as
+// [http.SetCookie] leaves out.
 func (v *visit) dropCookies(cookies loginform.Cookies) {
+	attributes := "=; Path=/; Max-Age=0; HttpOnly"
+	if v.client.Secure {
+		attributes += "; Secure"
+	}
 	for _, c := range cookies {
-		http.SetCookie(v.w, &http.Cookie{Name: c.Name, Path: "/", MaxAge: -1, Secure: v.client.Secure, HttpOnly: true})
+		v.w.Header().Add("Set-Cookie", c.Name+attributes)
 	}
 }
 

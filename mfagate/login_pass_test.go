@@ -156,3 +156,46 @@ func TestFileOfTheAppGoesTheFastWay(t *testing.T) {
 		t.Errorf("its cookie goes out as %q; want it sealed", set)
 	}
 }
+
+// An app may keep its session in a cookie whose name is no token. It passes sealed, and a
+// sign-out deletes it like any other.
+func TestCookiesWithOddNamesPassSealedAndGoAtSignOut(t *testing.T) {
+	for _, name := range []string{"express:sess", "pref[lang]", "(s)"} {
+		app := &formApp{sessions: map[string]string{}}
+		var got string
+		w := loginWorld(t, formConfig(), http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/home" {
+				got = r.Header.Get("Cookie")
+				rw.Header().Add("Set-Cookie", name+"=of-alice; Path=/")
+			}
+			app.ServeHTTP(rw, r)
+		}))
+		p := w.person("")
+		p.signIn("alice", formPassword).want(303, "/.mfa/enroll")
+		p.enrolHere()
+		p.get("/home").want(200)
+		sealed := p.setTo(name)
+		if sealed == "" || strings.Contains(sealed, "of-alice") {
+			t.Fatalf("%s goes out as %q; want it sealed", name, sealed)
+		}
+		p.cookies[name] = strings.TrimSuffix(sealed, "; Path=/; HttpOnly")
+		p.get("/home").want(200)
+		if !strings.Contains("; "+got+"; ", "; "+name+"=of-alice; ") {
+			t.Errorf("the app reads %q; want %s", got, name)
+		}
+		p.get("/logout").want(302, "/login")
+		if got := p.setTo(name); got != "; Path=/; Max-Age=0; HttpOnly" {
+			t.Errorf("after the sign-out %s is set to %q; want it deleted", name, got)
+		}
+	}
+}
+
+// setTo is what the last answer sets a cookie to, with its attributes.
+func (p *person) setTo(name string) string {
+	for _, line := range p.last.Header()["Set-Cookie"] {
+		if value, ok := strings.CutPrefix(line, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"path"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 )
@@ -102,7 +102,8 @@ type Jar struct {
 }
 
 // Read returns the cookies of a request that count. What does not open is left
-// out; two that open differently under one name are an error.
+// out; two that open differently under one name are an error. Of those in clear, which
+// anybody on a sibling domain may add to, two that differ are left out.
 func (j *Jar) Read(h http.Header) (Cookies, error) {
 	var few [8]pair
 	given, err := pairs(few[:0], h)
@@ -110,20 +111,28 @@ func (j *Jar) Read(h http.Header) (Cookies, error) {
 		return nil, err
 	}
 	var in opening
+	var unclear []string
 	all := make(Cookies, 0, len(given))
 	for _, p := range given {
-		if j.reserves(p.name) {
+		if j.reserves(p.name) || !brackets(p.name) {
 			continue
 		}
 		value, ok := j.open(&in, p.name, p.value, given)
 		if !ok {
 			continue
 		}
-		if old, twice := all.Value(p.name); !twice {
+		switch old, twice := all.Value(p.name); {
+		case !twice:
 			all = append(all, Cookie{Name: p.name, Value: value})
-		} else if old != value {
+		case old == value:
+		case matchesAny(j.Pass, p.name):
+			unclear = append(unclear, p.name)
+		default:
 			return nil, ErrCookies
 		}
+	}
+	if len(unclear) > 0 {
+		all = slices.DeleteFunc(all, func(c Cookie) bool { return slices.Contains(unclear, c.Name) })
 	}
 	if len(all) == 0 {
 		return nil, nil
@@ -131,17 +140,22 @@ func (j *Jar) Read(h http.Header) (Cookies, error) {
 	return all, nil
 }
 
+// clear tells whether a cookie goes in clear.
+func (j *Jar) clear(name string) bool {
+	return matchesAny(j.Pass, name) || matchesAny(j.Bound, name)
+}
+
 func (j *Jar) reserves(name string) bool { return j.Reserved != nil && j.Reserved(name) }
 
 func (j *Jar) open(in *opening, name, raw string, all given) (string, bool) {
 	switch base, seal := strings.CutSuffix(name, boundSuffix); {
 	case matchesAny(j.Pass, name):
-		return raw, octets(raw) && !strings.Contains(name, "%") // PHP before 7.4.11 decodes names
+		return raw, token(name) && octets(raw) && !strings.Contains(name, "%") // PHP before 7.4.11 decodes names
 	case seal && matchesAny(j.Bound, base):
 		return "", false // ours, and none of the app's
 	case matchesAny(j.Bound, name):
 		seal, once := all.only(name + boundSuffix)
-		if !once {
+		if !once || !token(name) {
 			return "", false
 		}
 		sum, ok := j.unseal(in, name+boundSuffix, seal, all)
@@ -207,47 +221,12 @@ func pairs(all given, h http.Header) (given, error) {
 				return nil, ErrCookies
 			}
 			name, value, ok := strings.Cut(strings.Trim(one, " \t"), "=")
-			if ok && token(name) && plain(value) {
+			if ok && ends(name) && plain(value) {
 				all = append(all, pair{name, value})
 			}
 		}
 	}
 	return all, nil
-}
-
-// token tells whether s is a token as RFC 9110 section 5.6.2 has it, which all
-// readers of cookies take for the same name.
-func token(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if c <= ' ' || c >= 0x7f || strings.IndexByte(`()<>@,;:\"/[]?={}`, c) >= 0 {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// plain tells whether a cookie's value may go out again as it is.
-func plain(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c == ';' || c == 0x7f {
-			return false
-		}
-	}
-	return true
-}
-
-// octets tells whether s is a value as RFC 6265 section 4.1.1 has it, perhaps in quotes.
-// In any other some readers see several cookies: they split at commas or blanks, or go on
-// to the next quote.
-func octets(s string) bool {
-	s = unquote(s)
-	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c >= 0x7f || c == '"' || c == ',' || c == ';' || c == '\\' {
-			return false
-		}
-	}
-	return true
 }
 
 func matchesAny(globs []string, name string) bool {
@@ -265,57 +244,6 @@ func (f *Form) Rotates(name string) bool { return matchesAny(f.config.RotatingCo
 // Passes tells whether a cookie goes to browsers as it is, since it proves nothing.
 func (f *Form) Passes(name string) bool { return matchesAny(f.config.PassCookies, name) }
 
-// ReadSetCookies returns the cookies that an answer sets or deletes, in order.
-// Those whose name is no token are left out: they reach no browser either.
-func ReadSetCookies(h http.Header, now time.Time) Cookies {
-	var all Cookies
-	for _, line := range h["Set-Cookie"] {
-		if c, _, ok := readSetCookie(line, now); ok {
-			all = append(all, c)
-		}
-	}
-	return all
-}
-
-// readSetCookie reads a header Set-Cookie, with the attributes as they stand.
-func readSetCookie(line string, now time.Time) (c Cookie, attributes []string, ok bool) {
-	parts := strings.Split(line, ";")
-	name, value, ok := strings.Cut(parts[0], "=")
-	c.Name, c.Value = strings.Trim(name, " \t"), strings.Trim(value, " \t")
-	if !ok || !token(c.Name) || !plain(c.Value) {
-		return c, nil, false
-	}
-	var expired, aged, lives bool
-	for _, a := range parts[1:] {
-		a = strings.Trim(a, " \t")
-		key, val := cookieAttribute(a)
-		switch key {
-		case "path":
-			c.Path = val
-		case "max-age":
-			if n, err := strconv.Atoi(val); err == nil {
-				aged, lives = n <= 0, n > 0
-			}
-		case "expires":
-			if at, err := parseTime(val); err == nil {
-				expired = !at.After(now)
-			}
-		}
-		if a != "" && plain(a) {
-			attributes = append(attributes, a)
-		}
-	}
-	c.Deleted = aged || expired && !lives || deletion(c.Value)
-	return c, attributes, true
-}
-
-// cookieAttribute reads one of a Set-Cookie as browsers do (RFC 6265 section 5.2): there may be
-// blanks on either side of the sign.
-func cookieAttribute(text string) (key, value string) {
-	key, value, _ = strings.Cut(text, "=")
-	return strings.ToLower(strings.Trim(key, " \t")), strings.Trim(value, " \t")
-}
-
 // Write puts sealed cookies in place of those that the app has set in h. What is
 // deleted is deleted in the browser too.
 func (j *Jar) Write(h http.Header, now time.Time) error {
@@ -323,7 +251,7 @@ func (j *Jar) Write(h http.Header, now time.Time) error {
 	h.Del("Set-Cookie")
 	for _, line := range lines {
 		c, attributes, ok := readSetCookie(line, now)
-		if !ok || j.reserves(c.Name) {
+		if !ok || j.reserves(c.Name) || j.clear(c.Name) && !token(c.Name) {
 			continue
 		}
 		if err := j.write(h, c, j.attributes(c, attributes)); err != nil {
@@ -361,36 +289,33 @@ func (j *Jar) seal(name, value string, add func(name, value string)) error {
 }
 
 // attributes returns those of the app but for Domain, with HttpOnly and Secure. A
-// deletion says so in a way that all browsers understand.
+// deletion says so in a way that all browsers understand. On plain HTTP those are left out
+// with which browsers keep a cookie only if it is Secure.
 func (j *Jar) attributes(c Cookie, given []string) string {
 	var out strings.Builder
 	secure, httpOnly := false, false
 	for _, a := range given {
-		switch key, _ := cookieAttribute(a); key {
-		case "domain":
+		key, value := cookieAttribute(a)
+		if key == "domain" || !j.Secure && wantsSecure(key, value) || c.Deleted && (key == "max-age" || key == "expires") {
 			continue
-		case "secure":
-			secure = true
-			if !j.Secure {
-				continue
-			}
-		case "httponly":
-			httpOnly = true
-		case "max-age", "expires":
-			if c.Deleted {
-				continue
-			}
 		}
+		secure, httpOnly = secure || key == "secure", httpOnly || key == "httponly"
 		out.WriteString("; " + a)
 	}
 	if j.Secure && !secure {
 		out.WriteString("; Secure")
 	}
-	if !httpOnly && !matchesAny(j.Pass, c.Name) && !matchesAny(j.Bound, c.Name) {
+	if !httpOnly && !j.clear(c.Name) {
 		out.WriteString("; HttpOnly")
 	}
 	if c.Deleted {
 		out.WriteString("; Max-Age=0")
 	}
 	return out.String()
+}
+
+// wantsSecure tells whether an attribute is Secure, or one that browsers take only with it
+// (RFC 6265bis section 5.7).
+func wantsSecure(key, value string) bool {
+	return key == "secure" || key == "partitioned" || key == "samesite" && strings.EqualFold(value, "none")
 }

@@ -26,6 +26,7 @@ func FuzzJarRead(f *testing.F) {
 	for _, header := range []string{
 		"", "sid=x", "theme=dark; sid=SEALED", "sid=SEALED; sid=SEALED", "sid=SEALED; sid=x", "theme=a, sid=x", `theme="a; sid=x; y="`, "xsrf=t; xsrf~b=SEALED",
 		"sid=OTHER", "$Version=1; sid=SEALED", "theme=a\x00; b=c", "mfagate=x", "sid=2x; sid~2=SEALED", "s.id=SEALED", " sid = SEALED ", "=sid=x;;;theme",
+		"theme=a; theme=b; sid=SEALED", "theme[x=a; sid[x]=SEALED; sid:x=SEALED; theme:x=b",
 	} {
 		f.Add(header)
 	}
@@ -63,6 +64,7 @@ func FuzzJarWrite(f *testing.F) {
 		"sid=SECRETVALUE", "sid=SECRETVALUE; Path=/; Domain=example.test; HttpOnly; Secure; SameSite=None", "theme=dark", "xsrf=token; Path=/x", "sid=; Max-Age=0", "sid=deleted",
 		"mfagate=SECRETVALUE", "sid", "=SECRETVALUE", "s id=SECRETVALUE", "sid=a; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "sid=\"SECRETVALUE\"; Path=\"/\"", "sid=SECRETVALUE\r\nX: y",
 		"a~2=SECRETVALUE", "xsrf~b=SECRETVALUE", "theme=SECRETVALUE\x00", "sid=" + strings.Repeat("SECRETVALUE", 500), "sid=SECRETVALUE; comment=SECRETVALUE",
+		"express:sess=SECRETVALUE", "pref[lang]=SECRETVALUE; SameSite=None; Partitioned", "xsrf[x=SECRETVALUE", "sid=SECRETVALUE; Expires=1-Jan-1970 00:00:01; Max-Age=1",
 	} {
 		f.Add(line)
 	}

@@ -2,7 +2,6 @@ package loginform
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -11,16 +10,13 @@ import (
 // far as the names match. Of several with a name the last one counts.
 func (a *Answer) cookies(name glob) map[string]string {
 	found := make(map[string]string)
-	for _, line := range a.Header.Values("Set-Cookie") {
-		pair, attributes, _ := strings.Cut(line, ";")
-		key, value, ok := strings.Cut(pair, "=")
-		key, value = strings.TrimSpace(key), unquote(strings.TrimSpace(value))
+	for _, c := range ReadSetCookies(a.Header, time.Now()) {
 		switch {
-		case !ok || !name.match(key):
-		case deletes(value, attributes):
-			delete(found, key)
+		case !name.match(c.Name):
+		case c.Deleted:
+			delete(found, c.Name)
 		default:
-			found[key] = value
+			found[c.Name] = unquote(c.Value)
 		}
 	}
 	return found
@@ -33,40 +29,78 @@ func unquote(value string) string {
 	return value
 }
 
-// deletes tells whether a Set-Cookie deletes: by what browsers know (RFC 6265
-// section 5.2), or by a value that apps write in such a case.
-func deletes(value, attributes string) bool {
-	if value == "" || value == "deleted" || value == "-del-" {
-		return true
-	}
-	for attribute := range strings.SplitSeq(attributes, ";") {
-		name, value, _ := strings.Cut(attribute, "=")
-		value = strings.TrimSpace(value)
-		switch strings.ToLower(strings.TrimSpace(name)) {
-		case "max-age":
-			if n, err := strconv.ParseInt(value, 10, 64); err == nil && n <= 0 || strings.HasPrefix(value, "-") {
-				return true
-			}
-		case "expires":
-			if at, ok := cookieTime(value); ok && !at.After(time.Now()) {
-				return true
-			}
+// ReadSetCookies returns the cookies that an answer sets or deletes, in order. Those whose
+// name could be read as another, or would not be kept, are left out: they reach no browser.
+func ReadSetCookies(h http.Header, now time.Time) Cookies {
+	var all Cookies
+	for _, line := range h["Set-Cookie"] {
+		if c, _, ok := readSetCookie(line, now); ok {
+			all = append(all, c)
 		}
 	}
-	return false
+	return all
 }
 
-// cookieTime reads the forms of a date that apps write.
-func cookieTime(text string) (time.Time, bool) {
-	if at, err := http.ParseTime(text); err == nil {
-		return at, true
+// readSetCookie reads a header Set-Cookie as browsers do (RFC 6265 section 5.2), with the
+// attributes as they stand. Of an attribute that is there twice the last one counts that
+// can be read.
+func readSetCookie(line string, now time.Time) (c Cookie, attributes []string, ok bool) {
+	pair, rest, _ := strings.Cut(line, ";")
+	name, value, ok := strings.Cut(pair, "=")
+	c.Name, c.Value = strings.Trim(name, " \t"), strings.Trim(value, " \t")
+	if !ok || !cookieName(c.Name) || !plain(c.Value) {
+		return c, nil, false
 	}
-	for _, layout := range []string{"Mon, 02-Jan-2006 15:04:05 MST", "Mon, 2 Jan 2006 15:04:05 MST", "Mon, 02-Jan-06 15:04:05 MST", "Mon, 2-Jan-2006 15:04:05 MST"} {
-		if at, err := time.Parse(layout, text); err == nil {
-			return at, true
+	var life lifetime
+	for a := range strings.SplitSeq(rest, ";") {
+		a = strings.Trim(a, " \t")
+		key, val := cookieAttribute(a)
+		if key == "path" {
+			c.Path = val
+		}
+		life.read(key, val)
+		if a != "" && plain(a) {
+			attributes = append(attributes, a)
 		}
 	}
-	return time.Time{}, false
+	c.Deleted = life.over(now) || deletion(c.Value)
+	return c, attributes, true
+}
+
+// cookieAttribute reads one of a Set-Cookie as browsers do (RFC 6265 section 5.2): there may be
+// blanks on either side of the sign.
+func cookieAttribute(text string) (key, value string) {
+	key, value, _ = strings.Cut(text, "=")
+	return strings.ToLower(strings.Trim(key, " \t")), strings.Trim(value, " \t")
+}
+
+// A lifetime is how long a browser keeps a cookie. The zero value does not end.
+type lifetime struct {
+	maxAge  string // a decimal number of seconds; empty if there is none
+	expires time.Time
+}
+
+// read takes in an attribute. One that browsers cannot read is nothing to them.
+func (l *lifetime) read(key, value string) {
+	switch key {
+	case "max-age":
+		if digits := strings.TrimPrefix(value, "-"); digits != "" && strings.Trim(digits, "0123456789") == "" {
+			l.maxAge = value
+		}
+	case "expires":
+		if at, ok := cookieTime(value); ok {
+			l.expires = at
+		}
+	}
+}
+
+// over tells whether a browser drops the cookie at once. Max-Age counts before Expires
+// (RFC 6265 section 5.3).
+func (l *lifetime) over(now time.Time) bool {
+	if l.maxAge != "" {
+		return l.maxAge[0] == '-' || strings.Trim(l.maxAge, "0") == ""
+	}
+	return !l.expires.IsZero() && !l.expires.After(now)
 }
 
 // deletion tells whether a value is one with which apps take a cookie back.
@@ -76,15 +110,4 @@ func deletion(value string) bool {
 		return true
 	}
 	return false
-}
-
-// parseTime reads a date as apps write it.
-func parseTime(s string) (time.Time, error) {
-	at, err := http.ParseTime(s)
-	for _, layout := range []string{"Mon, 02-Jan-2006 15:04:05 MST", "Mon, 2 Jan 2006 15:04:05 MST", "Monday, 02-Jan-2006 15:04:05 MST"} {
-		if err != nil {
-			at, err = time.Parse(layout, s)
-		}
-	}
-	return at, err
 }

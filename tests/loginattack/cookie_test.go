@@ -226,6 +226,29 @@ func TestPassedCookieSmugglesNoOther(t *testing.T) {
 	})
 }
 
+// TestPlantedSecondThemeLocksNobodyOut: whoever has a sibling domain may set a cookie beside one
+// that goes in clear. Then the app gets neither, and vic still works.
+func TestPlantedSecondThemeLocksNobodyOut(t *testing.T) {
+	each(t, func(w *world) {
+		w.enrol("vic")
+		vic := w.verified("vic")
+		for _, planted := range []string{"theme=dark; theme=planted", "theme=planted; theme=dark; theme=dark", "theme=a; theme=b; theme=a"} {
+			for _, c := range []*client{w.client().get("/login"), vic} {
+				from := w.app.Count()
+				r := c.request("GET", "/login", "", "")
+				if c == vic {
+					r = c.request("GET", "/notes", "", "")
+				}
+				r.Header["Cookie"] = []string{planted + "; " + strings.ReplaceAll(r.Header.Get("Cookie"), "theme=", "x=")}
+				c.send(r).want(200)
+				if got := strings.Join(w.upstream(from), "; "); strings.Contains(got, "theme") || strings.Contains(got, "planted") {
+					t.Errorf("%q reaches the app as %q", planted, got)
+				}
+			}
+		}
+	})
+}
+
 // TestO16RotationInheritance: an app that changes its cookie at any time is asked
 // whose session it is before the next answer.
 func TestO16RotationInheritance(t *testing.T) {
