@@ -2,6 +2,7 @@ package mfagate_test
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -23,9 +24,7 @@ func behindProxy(app http.Handler) http.Handler {
 			return
 		case <-time.After(time.Second):
 		}
-		for name, values := range rec.Header() {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), rec.Header())
 		w.WriteHeader(rec.Code)
 		w.Write(rec.Body.Bytes())
 	})
