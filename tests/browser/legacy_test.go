@@ -261,6 +261,8 @@ func (u *appUse) twoTabs(b *tab) {
 // again signs in with the phone.
 func (u *appUse) again(b *tab, p *phone) {
 	u.Helper()
+	_, err := chromedp.Run(b.ctx, chromedp.Navigate("about:blank")) // a page that stays would go on asking, and be refused
+	b.check(err)
 	b.forget()
 	if u.password != "" {
 		u.ask(b)
