@@ -297,38 +297,6 @@ func parseField(d *caddyfile.Dispenser, to *loginform.Field) error {
 	return nil
 }
 
-// signs takes one line of signs, each a word and its value.
-func signs(to *[]loginform.Signs) option {
-	first := true
-	return option{many: true, parse: func(d *caddyfile.Dispenser) error {
-		name := d.Val()
-		if first {
-			*to, first = nil, false
-		}
-		var s loginform.Signs
-		lists := map[string]*[]string{
-			"status": &s.Status, "set_cookie": &s.SetCookie, "location": &s.Location, "not_location": &s.NotLocation,
-			"header": &s.Header, "body": &s.Body, "not_body": &s.NotBody, "selector": &s.Selector, "json": &s.JSON,
-		}
-		args := d.RemainingArgs()
-		for i := 0; i < len(args); i += 2 {
-			if args[i] == "probe" && i+2 < len(args) {
-				s.Probe = &loginform.Probe{Request: args[i+1] + " " + args[i+2]}
-				lists["probe_status"], lists["contains"], lists["lacks"] = &s.Probe.Status, &s.Probe.Contains, &s.Probe.Lacks
-				i++
-				continue
-			}
-			list := lists[args[i]]
-			if list == nil || i+1 >= len(args) {
-				return d.Errf("%s: %q: want signs, each with its value: status, set_cookie, location, not_location, header, body, not_body, selector, json, or probe GET /path with probe_status, contains, lacks after it", name, args[i])
-			}
-			*list = append(*list, args[i+1])
-		}
-		*to = append(*to, s)
-		return nil
-	}}
-}
-
 func parseIdentify(d *caddyfile.Dispenser, c *loginform.Config) error {
 	id := new(loginform.Identify)
 	words := map[string]*string{

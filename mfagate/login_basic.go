@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -30,13 +31,13 @@ func (v *visit) serveBasic(kind loginform.Kind, next Next) error {
 		if v.sess != nil {
 			return v.appLogout(next)
 		}
-	case loginform.Public:
-		if v.sess == nil {
-			return v.public(next)
-		}
-	default: // the rest takes credentials
+	default: // the rest takes credentials, but for what is public
 	}
+	open := v.login.Form.ShowsAnybody(v.r)
 	user, credentials, ok := v.basicCredentials()
+	if open && (!ok || v.sess == nil) {
+		return v.public(kind, next)
+	}
 	if !ok {
 		return v.askPassword()
 	}
@@ -44,8 +45,12 @@ func (v *visit) serveBasic(kind loginform.Kind, next Next) error {
 	if err != nil {
 		return v.refused(err)
 	}
+	known := v.sess != nil && slices.ContainsFunc(sums, func(s []byte) bool { return subtle.ConstantTimeCompare(s, v.sess.Password) == 1 })
+	if open && !known {
+		return v.public(kind, next) // which is no reason to try any
+	}
 	v.vouching = credentials
-	if v.sess == nil || !slices.ContainsFunc(sums, func(s []byte) bool { return subtle.ConstantTimeCompare(s, v.sess.Password) == 1 }) {
+	if !known {
 		return v.tryCredentials(kind, user, sums[0], next)
 	}
 	d, err := v.decide()
@@ -54,6 +59,9 @@ func (v *visit) serveBasic(kind loginform.Kind, next Next) error {
 		return v.refused(err)
 	case d.Verdict == Pass:
 		return v.passApp(kind, d, next)
+	case open:
+		v.vouching = ""
+		return v.public(kind, next)
 	}
 	v.stop(d.Verdict)
 	return nil
@@ -80,9 +88,16 @@ func (v *visit) credentialSums(credentials string) ([][]byte, error) {
 	return s.Sums(v.site.Name, credentials), nil
 }
 
-// askPassword makes the browser ask for a name and a password, as the app would.
+// askPassword makes the browser ask for a name and a password, as the app would. A script
+// is told that they are wrong or missing.
 func (v *visit) askPassword() error {
 	h := v.w.Header()
+	if !v.prompts() {
+		if !v.login.Form.OwnForm() { // where the page that asks would be a reload of the script's
+			h.Set(locationHeader, v.login.Form.LoginURI())
+		}
+		return v.tryAgain(http.StatusUnauthorized)
+	}
 	h.Set("WWW-Authenticate", `Basic realm="`+strings.Map(quotable, v.realm)+`", charset="UTF-8"`)
 	if v.page() { // which people see who close the browser's window for the password
 		v.render(http.StatusUnauthorized, v.frame(), v.message(fault{status: http.StatusUnauthorized, name: "ask_password"}))
@@ -95,6 +110,21 @@ func (v *visit) askPassword() error {
 		fmt.Fprintln(v.w, v.gate.pages.Text(v.language(), pages.Text{Key: "problem.login_failed"}))
 	}
 	return nil
+}
+
+// prompts tells whether a browser may ask for a password in a window of its own. Over a page whose
+// script has asked it would come a second time, or for a part of the page. What is
+// given to XMLHttpRequest.open stays in the browser until a challenge comes, though, and wrong
+// ones are kept there until another does: so the pages of WebDAV apps get what the app would answer.
+func (v *visit) prompts() bool {
+	h := v.r.Header
+	switch mode := h.Get("Sec-Fetch-Mode"); {
+	case strings.EqualFold(h.Get("X-Requested-With"), "XMLHttpRequest"):
+		return false
+	case mode == "" || mode == "navigate":
+		return true
+	}
+	return v.login.Form.OwnForm() && v.r.Method == "PROPFIND"
 }
 
 func quotable(r rune) rune {
@@ -151,11 +181,11 @@ func (v *visit) tryCredentials(kind loginform.Kind, user string, sum []byte, nex
 	return nil
 }
 
-// askApp asks for the first page with the credentials. nil means that they are wrong. The
-// page must be one that is not to be had without them, which is looked at once in a
-// while: else any credentials would look right.
+// askApp makes a request with the credentials, mostly for the first page. nil means that they
+// are not known to be right. It must be one that is refused without them, which is looked at
+// once in a while: else any credentials would look right.
 func (v *visit) askApp(ctx context.Context, a *loginAttempt) (*loginform.Answer, error) {
-	uri := v.login.Form.LoginURI()
+	uri := v.login.Form.TryURI()
 	if !v.gate.records.guarded.has(v.site.Name, v.now) {
 		with := v.vouching
 		v.vouching = ""
@@ -173,13 +203,16 @@ func (v *visit) askApp(ctx context.Context, a *loginAttempt) (*loginform.Answer,
 	if err != nil {
 		return nil, err
 	}
-	if answer.Status >= 500 {
+	switch {
+	case answer.Status >= 500:
 		return nil, fmt.Errorf("%s answers %d", uri, answer.Status)
+	case answer.Status >= 200 && answer.Status < 400:
+		return answer, nil
+	case answer.Status != http.StatusUnauthorized:
+		v.gate.log.Error("what the app answers says nothing of the credentials, so they count as wrong; if they are right, name a page that answers 2xx or 3xx to them",
+			"site", v.site.Name, "request", uri, "status", answer.Status)
 	}
-	if answer.Status < 200 || answer.Status >= 400 {
-		return nil, nil
-	}
-	return answer, nil
+	return nil, nil
 }
 
 // admitBasic makes the session of right credentials.
@@ -191,7 +224,7 @@ func (v *visit) admitBasic(a *loginAttempt, identified bool, sum []byte) error {
 	err := v.commit(func(t *txn) (err error) {
 		s := v.pendingSession(t.now)
 		s.Binding, s.Typed, s.Password = a.binding, !identified, sum
-		s.Want = requirement{v.policy.Factors, v.policy.MaxAge, v.wanted()}
+		s.Want = requirement{v.policy.Factors, v.policy.MaxAge, v.wantedPage()}
 		out, err = v.putSignIn(t, s)
 		return err
 	})
@@ -200,6 +233,17 @@ func (v *visit) admitBasic(a *loginAttempt, identified bool, sum []byte) error {
 	}
 	v.adopt(out)
 	return nil
+}
+
+// wantedPage is where to go after the proof: for a script to the page that it is on.
+func (v *visit) wantedPage() string {
+	if navigation(v.r) {
+		return v.wanted()
+	}
+	if ref, err := url.Parse(v.r.Referer()); err == nil && ref.Host == v.r.Host && localPath(ref.RequestURI()) != "" {
+		return localPath(ref.RequestURI())
+	}
+	return orRoot(cmp.Or(v.login.Form.Config().Home, v.login.Form.LoginURI()))
 }
 
 // guardedLife is how long it is remembered that the first page of a site asks for

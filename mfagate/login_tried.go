@@ -129,7 +129,7 @@ func (v *visit) tryOnce(ctx context.Context, a *loginAttempt, sum string) (name 
 // askAgain makes the browser ask for a name and a password once more after a sign-out: it
 // would send those that it has kept, and nobody else could sign in.
 func (v *visit) askAgain() {
-	if !v.login.Form.Config().Basic {
+	if form := v.login.Form; !form.Config().Basic || form.OwnForm() {
 		return
 	}
 	l := v.newLineage()
@@ -139,13 +139,16 @@ func (v *visit) askAgain() {
 	}
 }
 
-// asksAgain tells, once, whether a browser was signed out and sends what it has kept.
+// asksAgain tells whether a browser was signed out and sends what it has kept. It tells
+// so until the browser can ask.
 func (v *visit) asksAgain() bool {
 	l, found, err := v.lineage()
 	if err != nil || !found || !l.Again {
 		return false
 	}
-	v.clearCookie(loginCookie)
+	if v.prompts() {
+		v.clearCookie(loginCookie)
+	}
 	return true
 }
 

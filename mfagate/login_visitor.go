@@ -15,7 +15,7 @@ func (v *visit) visitor(kind loginform.Kind, next Next) error {
 	switch kind {
 	case loginform.Page, loginform.Reset:
 	case loginform.Public:
-		return v.public(next)
+		return v.public(kind, next)
 	default:
 		return v.toLogin()
 	}
@@ -191,13 +191,18 @@ func (v *visit) freshVisit(kind loginform.Kind, l lineage, next Next) error {
 
 // public lets anybody have what the operator lists as such: without cookies,
 // without credentials, and without what the app would set.
-func (v *visit) public(next Next) error {
+func (v *visit) public(kind loginform.Kind, next Next) error {
 	if err := v.noPage(); err != nil {
 		return v.refused(err)
 	}
 	encodings, ranges := v.r.Header["Accept-Encoding"], v.r.Header["Range"]
 	since, match := v.r.Header["If-Modified-Since"], v.r.Header["If-None-Match"]
 	r := v.appRequest(v.r.Context(), v.r, nil)
+	w := v.sealPage(kind, &loginform.Jar{Reserved: ownCookie})
+	w.again = kind == loginform.Page
+	if w.script != "" {
+		return w.finish(next(w, r, Decision{}))
+	}
 	for name, values := range map[string][]string{
 		"Accept-Encoding": encodings, "Range": ranges, "If-Modified-Since": since, "If-None-Match": match,
 	} { // there is nothing in the answer that the gate reads
@@ -206,7 +211,6 @@ func (v *visit) public(next Next) error {
 			r.Header[name] = values
 		}
 	}
-	w := v.seal(&loginform.Jar{Reserved: ownCookie})
 	return w.finish(next(w, r, Decision{}))
 }
 

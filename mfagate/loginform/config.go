@@ -113,8 +113,11 @@ type Config struct {
 
 	// Basic is for apps without a form, which ask for HTTP Basic credentials on every
 	// request. Of the options above only Page (default: GET /), User constants, Identify by probe, Public,
-	// Logout, Refuse, Poll and cookies count then. The first Page must answer 401 without
-	// credentials: whatever else it answers with them shows that they are right.
+	// Logout, Refuse, Poll, Inject and cookies count then. Credentials are tried on
+	// the first Page that is not Public or, if there is none, on the probe of Identify. That must
+	// answer 401 without credentials: then 2xx and 3xx with them show that they are right, 401 that
+	// they are wrong, and any other status nothing, so that nobody gets in. If the first of all
+	// pages is Public, a script of the app's asks for the credentials there.
 	Basic bool `json:"basic,omitempty"`
 
 	// Bearer is set for apps that answer a login with a token in JSON, which scripts send

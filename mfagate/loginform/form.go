@@ -45,6 +45,7 @@ type Form struct {
 	sessionIDs       []string        // folded
 	cookieless       bool            // paths may hold none of ASP.NET's ids
 	loginURI         string
+	tryURI           string // empty if it is loginURI
 	logoutURI        string
 	logoutMethod     string
 }
@@ -62,6 +63,7 @@ func Compile(config Config) (*Form, error) {
 		f.compileRequests(),
 		f.compileFields(),
 		f.compileJudgement(),
+		f.compileTried(),
 		f.compileNames(),
 		checkHome(config.Home),
 		checkBearer(config.Bearer),
@@ -241,20 +243,6 @@ func (f *Form) compileElsewhere() error {
 		if !slices.ContainsFunc(p.conditions, func(c condition) bool { return c.json != nil }) {
 			return fmt.Errorf(`submit: a password at %q has no name: tell by "where" which requests carry one`, f.config.Password.JSON)
 		}
-	}
-	return nil
-}
-
-// checkBasic refuses what only a form can have.
-func checkBasic(c *Config) error {
-	if len(c.Submit)+len(c.Success)+len(c.Failure)+len(c.Reset) > 0 || c.User != (Field{}) || c.Password != (Field{}) || c.Bearer != nil || c.Answer != nil {
-		return errors.New("session basic: the app has no form then; leave out submit, user, password, success, failure, reset, and answer")
-	}
-	if c.Identify != nil && c.Identify.Probe == "" {
-		return errors.New("session basic: identify needs a probe, since there is no answer to a form")
-	}
-	if len(c.Page) == 0 {
-		c.Page = []Pattern{{Text: "GET /"}}
 	}
 	return nil
 }

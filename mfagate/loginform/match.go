@@ -82,6 +82,12 @@ func (f *Form) ShowsForm(r *http.Request) bool {
 	return ok && f.page.strict(r, path)
 }
 
+// ShowsAnybody tells whether a request is public, whatever else it is.
+func (f *Form) ShowsAnybody(r *http.Request) bool {
+	path, ok := strictPath(r.URL)
+	return ok && f.public.strict(r, path)
+}
+
 // WebSocket tells whether a request is an upgrade that may be made in a session
 // whose user cannot be looked up. It looks at method and URL only.
 func (f *Form) WebSocket(r *http.Request) bool {

@@ -54,8 +54,11 @@
   var send = XMLHttpRequest.prototype.send;
   XMLHttpRequest.prototype.send = function () {
     if (going) return;
+    var seen = false;
     this.addEventListener("readystatechange", function () {
-      if (this.readyState !== 2 || this.responseURL.indexOf(location.origin + "/") !== 0) return;
+      if (this.readyState < 2 || seen) return; // what blocks the page comes to its end at once
+      seen = true;
+      if (this.responseURL.indexOf(location.origin + "/") !== 0) return;
       follow(this.getResponseHeader("Mfa-Location"), this.responseURL);
       if (going && this.status >= 400) this.abort();
     });
