@@ -57,7 +57,7 @@ var legacyLogins = map[string]legacyLogin{
 		after:  "button.icon-preferences",
 	},
 	"wordpress": {
-		user: "#user_login", password: "#user_pass", button: "#wp-submit",
+		user: "#user_login", password: "#user_pass", button: "#wp-submit", settles: time.Second,
 		wrong: "is incorrect", deep: "/wp-admin/edit.php", inside: "#wpadminbar",
 		clicks: []click{{"#menu-media > a", ".wrap"}, {"#menu-users > a", "#your-profile"}, {"#menu-dashboard > a", "#dashboard-widgets"}},
 		act:    func(b *tab) { b.writePost() },

@@ -133,6 +133,7 @@ func (u *appUse) typeIn(b *tab, password string) {
 		b.visit(u.deep)
 		return
 	}
+	u.shown(b)
 	if u.user != "" {
 		b.retype(u.user, u.app.Users[0].Name)
 	}
