@@ -97,3 +97,35 @@ func TestCookieOfAnotherUserEndsTheSession(t *testing.T) {
 	}
 	eve.get("/home").want(303, "/login")
 }
+
+// The app's session has a cookie that is SameSite=Strict, and another cookie is not: a link in a
+// mail and a request for a picture bring the latter alone. To the app that is a stranger, who gets
+// what strangers get, and the person stays signed in.
+func TestRequestWithAPartOfTheAppsCookiesKeepsTheSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, app := newFormWorld(t)
+		p := w.signedInByForm()
+		p.get("/theme").want(200)
+		p.get("/theme").want(200)
+		strict := p.cookies["PHPSESSID"]
+		for _, from := range []string{"cross-site", "same-origin"} {
+			time.Sleep(2 * time.Minute)
+			delete(p.cookies, "PHPSESSID")
+			app.acts = nil
+			p.header = http.Header{"Sec-Fetch-Site": {from}}
+			p.get("/reports").want(303, "/login")
+			if from == "cross-site" {
+				p.get("/login").want(200)
+			}
+			p.header = nil
+			if app.acted("alice") {
+				t.Errorf("%s: the app acted as alice: %q", from, app.acts)
+			}
+			p.cookies["PHPSESSID"] = strict
+			p.get("/home").want(200)
+			if p.body != "the app, for alice" {
+				t.Errorf("%s: afterwards %q; want the app for alice", from, p.body)
+			}
+		}
+	})
+}

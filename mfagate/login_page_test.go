@@ -51,7 +51,7 @@ func TestPeopleGetAPageWhereALoginStops(t *testing.T) {
 }
 
 // Who closes the browser's window for the password sees a page, and is asked again by
-// its button; a script is told in plain text.
+// its button; a script is told in JSON.
 func TestWhoClosesTheWindowForThePasswordGetsAPage(t *testing.T) {
 	app := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
 	c := loginform.Config{Page: []loginform.Pattern{{Text: "GET /files/"}, {Text: "GET /files/?sort=*"}}, Basic: true}
@@ -64,8 +64,8 @@ func TestWhoClosesTheWindowForThePasswordGetsAPage(t *testing.T) {
 		t.Errorf("the page does not lead to itself:\n%s", p.body)
 	}
 	p.fetch("GET", "/files/list", "", "").want(401)
-	if got := p.last.Header().Get("Content-Type"); !strings.HasPrefix(got, "text/plain") {
-		t.Errorf("a script gets %s; want text/plain", got)
+	if got := p.last.Header().Get("Content-Type"); !strings.HasPrefix(got, "application/problem+json") {
+		t.Errorf("a script gets %s; want a problem in JSON", got)
 	}
 }
 

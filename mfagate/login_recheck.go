@@ -30,6 +30,7 @@ type checked struct {
 	next  int           // place in known that is filled next
 	gen   uint64        // counts how often all was forgotten
 	turn  chan struct{} // holds one while the app is being asked
+	whole []string      // names of the cookies of which the app has said last that they are the user's
 
 	boxes atomic.Pointer[madeBoxes] // of the binding
 }
@@ -60,6 +61,20 @@ func (c *checked) learn(sum uint64, at time.Time, gen uint64) {
 		c.known[c.next] = knownSet{sum, at}
 		c.next = (c.next + 1) % len(c.known)
 	}
+}
+
+// vouched notes which cookies the app knows the user by.
+func (c *checked) vouched(names []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.whole = names
+}
+
+// partOf tells whether a request lacks any of these.
+func (c *checked) partOf(names []string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.whole, func(name string) bool { return !slices.Contains(names, name) })
 }
 
 // forget makes the app be asked anew before the next request of any set.
@@ -109,7 +124,8 @@ func (v *visit) setOf(cookies loginform.Cookies) (sum uint64) {
 }
 
 // recheck makes sure that a request is the user's to the app. Somebody else's ends the
-// gate's session; that the app knows nobody any more is errSignIn.
+// gate's session. That the app knows nobody any more is errSignIn, and ends the session too, unless
+// the request has only a part of the cookies that the app has known the user by.
 func (v *visit) recheck(kind loginform.Kind, cookies loginform.Cookies, next Next) error {
 	if !v.login.probes() {
 		return v.sameUserNow(cookies)
@@ -136,11 +152,47 @@ func (v *visit) recheck(kind loginform.Kind, cookies loginform.Cookies, next Nex
 	if v.now.Sub(at) < life {
 		return nil // the request before has asked
 	}
+	names := v.namesOf(cookies)
 	if err := v.askWho(cookies, next); err != nil {
-		return err
+		if errors.Is(err, errSignIn) && c.partOf(names) && (kind != loginform.Page || v.ledHere()) {
+			return err // browsers keep some cookies back, by their path or SameSite: that says nothing of the session
+		}
+		return v.over(err)
 	}
 	c.learn(sum, v.now, gen)
+	c.vouched(names)
 	return nil
+}
+
+// over ends the session after what the app has said, unless it has said nothing.
+func (v *visit) over(err error) error {
+	if errors.Is(err, errAppDown) {
+		return err
+	}
+	if end := v.endBinding(); end != nil {
+		return end
+	}
+	return err
+}
+
+// namesOf are the names of the cookies by which the app may know somebody.
+func (v *visit) namesOf(cookies loginform.Cookies) []string {
+	var names []string
+	for _, c := range cookies {
+		if !c.Deleted && !v.login.Form.Passes(c.Name) {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// ledHere tells whether a browser says that another site has led to the request.
+func (v *visit) ledHere() bool {
+	switch v.r.Header.Get("Sec-Fetch-Site") {
+	case "cross-site", "same-site":
+		return true
+	}
+	return false
 }
 
 // askWho asks the app who is asking. It goes on when the person leaves, as pages do that
@@ -163,10 +215,7 @@ func (v *visit) askWho(cookies loginform.Cookies, next Next) error {
 	case errors.Is(err, loginform.ErrNobody):
 		err = errSignIn
 	default:
-		return fmt.Errorf("%w: %w", errAppDown, err)
-	}
-	if end := v.endBinding(); end != nil {
-		return end
+		err = fmt.Errorf("%w: %w", errAppDown, err)
 	}
 	return err
 }
