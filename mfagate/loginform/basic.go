@@ -45,13 +45,9 @@ func (f *Form) compileTried() error {
 		}
 	}
 	if f.config.Identify != nil {
-		uri, err := probeURI(f.config.Identify.Probe)
-		if err != nil {
-			return nil // identify itself complains of it
-		}
-		if !f.publicURI(uri) {
-			f.tryURI = uri
-			return nil
+		if uri, err := probeURI(f.config.Identify.Probe); err != nil || !f.publicURI(uri) {
+			f.tryURI = uri // of a probe that will not do, identify itself complains
+			return nil     //nolint:nilerr // see above
 		}
 	}
 	return errors.New("session basic: all pages are public, so none tells whether credentials are right; write another page that asks for them, without wild cards, or identify with a probe that does")
