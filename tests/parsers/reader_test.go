@@ -168,7 +168,14 @@ func askPHP(to string, s sent, found *read) error {
 	if len(s.Cookie) > 0 {
 		r.Header.Set("Cookie", string(s.Cookie))
 	}
+	r.Close = true // a connection that the server ends just when it is used again would be a fault
 	resp, err := http.DefaultClient.Do(r)
+	for i := 0; err != nil && i < 3; i++ { // of the connection, which says nothing of the parser
+		time.Sleep(100 * time.Millisecond)
+		if r.Body, err = r.GetBody(); err == nil {
+			resp, err = http.DefaultClient.Do(r)
+		}
+	}
 	if err != nil {
 		return err
 	}
