@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mfagate/caddy-mfagate/tests/legacy"
 )
@@ -146,6 +147,17 @@ func (p *person) posted(a legacy.Answer, want string) {
 	}
 }
 
+// shown wants a page to show a change within ten seconds: apps answer before they have made
+// what they were asked for, qBittorrent for one.
+func (p *person) shown(path, want string) {
+	p.w.Helper()
+	a := p.app.Get(path)
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline) && !strings.Contains(a.Body, want); a = p.app.Get(path) {
+		time.Sleep(50 * time.Millisecond)
+	}
+	p.posted(a, want)
+}
+
 // hidden are the hidden fields of the form of a page that has a field.
 func (p *person) hidden(a legacy.Answer, field string) url.Values {
 	p.w.Helper()
@@ -178,12 +190,12 @@ func (p *person) post(path string, values url.Values, pairs ...string) legacy.An
 func writeWikiPage(p *person) {
 	form := p.hidden(p.app.Get("/doku.php?id=note&do=edit"), "wikitext")
 	p.post("/doku.php?id=note", form, "wikitext", "the password is u=alice&p=secret", "summary", "new", "do[save]", "1")
-	p.posted(p.app.Get("/doku.php?id=note"), "the password is u=alice")
+	p.shown("/doku.php?id=note", "the password is u=alice")
 }
 
 func addCategory(p *person) {
 	p.posted(p.app.Post("/api/v2/torrents/createCategory", "category", "films"), "")
-	p.posted(p.app.Get("/api/v2/torrents/categories"), "films")
+	p.shown("/api/v2/torrents/categories", "films")
 }
 
 func hideSidebar(p *person) {
@@ -201,13 +213,13 @@ func writeFile(p *person) {
 	p.app.Header.Set("X-XSRFToken", token)
 	defer p.app.Header.Del("X-XSRFToken")
 	p.posted(p.app.PostJSON("/api/contents", `{"type": "file", "ext": ".txt"}`), "untitled.txt")
-	p.posted(p.app.Get("/api/contents"), "untitled.txt")
+	p.shown("/api/contents", "untitled.txt")
 }
 
 func makeFolder(p *person) {
 	form := p.hidden(p.app.Get("/?_task=settings&_action=edit-folder&_mbox=&_framed=1"), "_name")
 	p.posted(p.post("/", form, "_name", "Plans", "_parent", ""), "Plans")
-	p.posted(p.app.Get("/?_task=settings&_action=folders"), "Plans")
+	p.shown("/?_task=settings&_action=folders", "Plans")
 }
 
 func writePost(p *person) {
@@ -215,13 +227,13 @@ func writePost(p *person) {
 	p.app.Header.Set("X-WP-Nonce", nonce)
 	defer p.app.Header.Del("X-WP-Nonce")
 	p.posted(p.app.PostJSON("/?rest_route=/wp/v2/posts", `{"title": "Plans for June", "content": "pwd=x", "status": "publish"}`), `"id":`)
-	p.posted(p.app.Get("/wp-admin/edit.php"), "Plans for June")
+	p.shown("/wp-admin/edit.php", "Plans for June")
 }
 
 func changeAddress(p *person) {
 	form := p.hidden(p.app.Get("/my/account"), "user[mail]")
 	p.post("/my/account", form, "_method", "put", "user[firstname]", "Alicia", "user[lastname]", "Example", "user[mail]", "alice@example.test")
-	p.posted(p.app.Get("/my/account"), "Alicia")
+	p.shown("/my/account", "Alicia")
 }
 
 func limitSpeed(p *person) {
@@ -232,5 +244,5 @@ func limitSpeed(p *person) {
 func deployFlow(p *person) {
 	flows := strings.TrimSuffix(strings.TrimSpace(p.app.Get("/flows").Body), "]")
 	p.app.Do(http.MethodPost, "/flows", "application/json", flows+`,{"id": "t2", "type": "tab", "label": "Plans for June"}]`)
-	p.posted(p.app.Get("/flows"), "Plans for June")
+	p.shown("/flows", "Plans for June")
 }
