@@ -10,7 +10,7 @@ import (
 // addresses are those of the owner of an account: the one that holds, and the one that
 // was replaced just now.
 func (g *Gate) addresses(a *account, former string) (to []string) {
-	if g.outbox == nil {
+	if !g.mails() {
 		return nil
 	}
 	email, _ := g.addressOf(a)

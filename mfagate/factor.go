@@ -143,6 +143,7 @@ type Delivery struct {
 	By     Sender
 	To     string // the address, as By takes it
 	Masked string // the address, as pages and events show it
+	Brief  bool   // the channel takes a line of plain text, and no more
 	Code   string
 	Life   time.Duration // of the code
 	Limits Limits

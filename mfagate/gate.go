@@ -47,7 +47,7 @@ type Config struct {
 
 	// NotifyOnPage makes notices also without Notify: those that no message can
 	// bring are told on the pages after the next sign-in. With Notify this is so
-	// in any case.
+	// in any case. What a [Teller] can bring it brings in either case.
 	NotifyOnPage bool
 
 	// NotifyAddresses are addresses by canonical user name, of whatever realm, of
@@ -205,7 +205,7 @@ type Gate struct {
 	issuer   string
 	support  pages.Support
 	onEvent  func(context.Context, Event)
-	outbox   *outbox // nil if no notices are sent
+	outbox   *outbox // nil if no notices are sent, not even by a [Teller]
 	notices  bool    // are made
 	table    map[string]string
 	ask      bool   // people can choose an address
@@ -259,7 +259,7 @@ func New(c Config) (*Gate, error) {
 	}
 	g.table, g.ask = c.NotifyAddresses, c.NotifyAsk
 	g.notices, g.template = c.NotifyOnPage || c.Notify != nil, c.NotifyAddress
-	if c.Notify != nil {
+	if c.Notify != nil || len(g.tellers()) > 0 {
 		g.startOutbox(c.Notify)
 	}
 	return g, nil

@@ -62,6 +62,7 @@ type outgoing struct {
 	Kind     string    `json:"kind"`
 	Time     time.Time `json:"time"`
 	To       string    `json:"to"`
+	Via      string    `json:"via,omitempty"` // the factor by which it goes out; empty: it is a mail
 	Language string    `json:"language,omitempty"`
 	App      string    `json:"app,omitempty"`
 	Factor   string    `json:"factor,omitempty"`
@@ -132,6 +133,9 @@ func (g *Gate) addNotice(t *txn, e Event) error {
 	for _, n.To = range to {
 		t.putNotice(n, t.now)
 	}
+	if kind == EventResetRequested {
+		g.putContacts(t, a, n, to)
+	}
 	return nil
 }
 
@@ -161,6 +165,9 @@ func (v *visit) reach(t *txn, s session, a *account) {
 	t.spoken = a.Language // what this commit tells is told in the language of before: a thief may speak another
 	if v.r.Header.Get("Accept-Language") != "" {
 		a.Language = v.language()
+	}
+	if !v.gate.mails() {
+		return
 	}
 	email := s.Email
 	if v.told && v.identity.Email != "" {

@@ -64,10 +64,7 @@ func (g *Gate) letter(n outgoing) letter {
 	say := func(name string, args ...any) string {
 		return g.pages.Text(n.Language, pages.Text{Key: "notice_mail." + name, Args: args})
 	}
-	site := fact(n.App, maxFact)
-	if _, host, ok := strings.Cut(site, "://"); ok {
-		site = host // people know it as that
-	}
+	site := fact(siteHost(n.App), maxFact)
 	app := fact(g.issuer, maxFact)
 	if app == "" {
 		app = site
@@ -96,6 +93,14 @@ func (g *Gate) letter(n outgoing) letter {
 		}
 	}
 	return l
+}
+
+// siteHost returns the name of a site as people know it.
+func siteHost(site string) string {
+	if _, host, ok := strings.Cut(site, "://"); ok {
+		return host
+	}
+	return site
 }
 
 // unmarked takes off the marks that keep words of another direction apart: not

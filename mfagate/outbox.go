@@ -31,7 +31,7 @@ const (
 // better than never.
 type outbox struct {
 	gate   *Gate
-	sender Sender
+	sender Sender // of mails; may be nil
 	more   chan struct{}
 	stop   context.CancelFunc
 }
@@ -136,52 +136,100 @@ func (o *outbox) trouble(ctx context.Context, doing string, err error) {
 	}
 }
 
+// A lease is a notice that this process may send, and nobody else meanwhile.
+type lease struct {
+	outgoing
+	key string    // of the record meanwhile
+	by  *Delivery // how it goes out; nil if it cannot any more
+	bar error     // a limit on sending is reached
+}
+
+// errNotOurs reports a notice that this process is not set up to send.
+var errNotOurs = errors.New("mfagate: another process is to send this notice")
+
 // handle leases the notice with the given key, sends it, and notes what came of
 // it.
 func (o *outbox) handle(ctx context.Context, key string) error {
-	n, leased, err := o.lease(ctx, key)
-	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrConflict) {
-		return nil // another process was faster
+	l, err := o.lease(ctx, key)
+	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrConflict) || errors.Is(err, errNotOurs) {
+		return nil // another process was faster, or it is another's
 	}
 	if err != nil {
 		return fmt.Errorf("leasing it: %w", err)
 	}
-	cause := o.send(ctx, n)
+	cause := l.bar
+	if cause == nil {
+		cause = o.send(ctx, l)
+	}
 	if cause != nil && ctx.Err() != nil {
 		return nil //nolint:nilerr // the outbox ends; the lease runs out, and then it is sent
 	}
-	if err := o.settle(ctx, leased, n, cause); err != nil {
+	if err := o.settle(ctx, l.key, l.outgoing, cause); err != nil {
 		return fmt.Errorf("noting that it was sent: %w", err)
 	}
 	return nil
 }
 
-func (o *outbox) lease(ctx context.Context, key string) (n outgoing, leased string, err error) {
+// lease takes a notice, and counts what costs like a code before it is sent.
+func (o *outbox) lease(ctx context.Context, key string) (l lease, err error) {
 	_, err = o.gate.commit(ctx, func(t *txn) (err error) {
-		n = outgoing{}
-		if err := t.getRecord(key, &n); err != nil {
+		l = lease{}
+		if err := t.getRecord(key, &l.outgoing); err != nil {
 			return err
 		}
-		n.Tries++
-		leased, err = t.moveNotice(key, n, t.now.Add(sendLease))
+		if err := o.route(t, &l); err != nil {
+			return err
+		}
+		if l.bar == nil {
+			l.Tries++
+		}
+		l.key, err = t.moveNotice(key, l.outgoing, t.now.Add(sendLease))
 		return err
 	})
-	return n, leased, err
+	return l, err
 }
 
-func (o *outbox) send(ctx context.Context, n outgoing) (err error) {
-	defer func() { // a sender is anybody's code, and must not take the server with it
-		if p := recover(); p != nil {
-			err = fmt.Errorf("sender panicked: %v", p)
+// route finds how a notice goes out.
+func (o *outbox) route(t *txn, l *lease) error {
+	if l.Via == "" {
+		if o.sender == nil {
+			return errNotOurs
 		}
-	}()
-	m, err := o.gate.compose(n)
+		l.by = &Delivery{By: o.sender, To: l.To}
+		return nil
+	}
+	a, err := t.account(l.Subject)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, sendLimit)
+	if l.by = o.gate.contact(a, l.outgoing); l.by == nil {
+		return nil
+	}
+	err = chargeContact(t, l.Via, l.by)
+	if _, full := errors.AsType[*LockedError](err); full {
+		l.bar, err = err, nil
+	}
+	return err
+}
+
+func (o *outbox) send(ctx context.Context, l lease) (err error) {
+	if l.by == nil {
+		return fmt.Errorf("the person no longer has that %s: %w", l.Via, ErrUndeliverable)
+	}
+	limit := sendLimit
+	if l.Via != "" {
+		limit = deliverLimit
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return o.sender.Send(ctx, n.To, m)
+	m, err := l.words(o.gate)
+	if err != nil {
+		return err
+	}
+	if err = sendBy(ctx, l.by, m); err != nil && l.Via != "" {
+		err = l.by.hiding(err)
+	}
+	return err
 }
 
 // settle deletes a notice that was sent or is hopeless, and puts off any other.
@@ -198,10 +246,9 @@ func (o *outbox) settle(ctx context.Context, leased string, n outgoing, cause er
 		if err := t.deliver(&n, cause != nil); err != nil {
 			return err
 		}
-		wait := retryAfterTry(n.Tries)
-		if cause != nil && !errors.Is(cause, ErrUndeliverable) && t.now.Add(wait).Before(n.Time.Add(giveUpAfter)) {
+		if again := tryAgain(n, cause, t.now); cause != nil && !again.IsZero() {
 			g.logNotice(slog.LevelWarn, "notice was not sent, will be tried again", n, cause)
-			_, err := t.moveNotice(leased, n, t.now.Add(wait))
+			_, err := t.moveNotice(leased, n, again)
 			return err
 		}
 		if cause != nil {
@@ -217,6 +264,19 @@ func (o *outbox) settle(ctx context.Context, leased string, n outgoing, cause er
 		g.tell(ctx, t.events)
 	}
 	return err
+}
+
+// tryAgain tells when a notice that was not sent for that cause is tried again, zero
+// for never.
+func tryAgain(n outgoing, cause error, now time.Time) time.Time {
+	again := now.Add(retryAfterTry(max(1, n.Tries)))
+	if full, ok := errors.AsType[*LockedError](cause); ok {
+		again = full.Until
+	}
+	if errors.Is(cause, ErrUndeliverable) || n.Via != "" && n.Tries >= maxContactTries || !again.Before(n.Time.Add(giveUpAfter)) {
+		return time.Time{}
+	}
+	return again
 }
 
 func (g *Gate) logNotice(level slog.Level, what string, n outgoing, cause error) {

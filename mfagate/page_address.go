@@ -14,7 +14,7 @@ func (v *visit) getAddress() error { return v.address(http.StatusOK, pages.Text{
 
 // address shows the page with an error of its form, if there is one.
 func (v *visit) address(status int, cause pages.Text) error {
-	if !v.gate.ask || v.gate.outbox == nil {
+	if !v.gate.ask || !v.gate.mails() {
 		return errNotFound
 	}
 	if ok, err := v.verified(addressPath); !ok {
@@ -49,7 +49,7 @@ func (v *visit) proveForAddress() {
 
 // postAddress sends a code, takes one, or drops what was asked for.
 func (v *visit) postAddress() error {
-	if !v.gate.ask || v.gate.outbox == nil {
+	if !v.gate.ask || !v.gate.mails() {
 		return errNotFound
 	}
 	switch v.field("action") {

@@ -66,7 +66,7 @@ func (v *visit) security(status int, cause pages.Text) error {
 		return err
 	}
 	p.Missed = v.shownMissed(a)
-	if v.gate.outbox != nil {
+	if v.gate.mails() {
 		email, given := v.gate.addressOf(a)
 		p.Mail = pages.Mail{To: masked(email), On: true, Choose: v.gate.ask && !given}
 	}

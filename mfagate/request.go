@@ -166,7 +166,7 @@ func (v *visit) fileRequest(message string) error {
 		return errNoRequests
 	}
 	tell := sync.OnceValue(func() bool { // not once more if the commit is tried again
-		return v.gate.outbox != nil && v.gate.records.requests.take(requester{Subject: Subject{Realm: v.realm}}, v.now) == nil
+		return v.gate.mails() && v.gate.records.requests.take(requester{Subject: Subject{Realm: v.realm}}, v.now) == nil
 	})
 	var out saved
 	err := v.commit(func(t *txn) error {

@@ -98,8 +98,8 @@ func (v *visit) commitSending(f Factor, answer url.Values, do func(*txn) error) 
 // chargeSending counts a code against all limits, or returns a LockedError and
 // counts none.
 func (v *visit) chargeSending(t *txn, factor string, a *account, st *step, d *Delivery) error {
-	if d.Limits.User < 1 || d.Limits.Address < 1 || d.Limits.All < 1 {
-		return fmt.Errorf("mfagate: factor %s sets no limit on sending", factor)
+	if err := d.limited(factor); err != nil {
+		return err
 	}
 	if err := v.chargeUser(t, factor, a, d); err != nil {
 		return err
@@ -263,9 +263,7 @@ func sendWithin(ctx context.Context, d *Delivery, m Message) error {
 
 // cause puts the error of a sender into words for the log: it may quote what was to be sent.
 func (d *Delivery) cause(err error) string {
-	text := strings.NewReplacer(d.Code, "[code]", d.To, d.Masked, url.QueryEscape(d.To), d.Masked,
-		strings.TrimPrefix(d.To, "+"), d.Masked).Replace(err.Error())
-	return fact(text, maxCause)
+	return fact(d.hide(err.Error()), maxCause)
 }
 
 func sendBy(ctx context.Context, d *Delivery, m Message) (err error) {

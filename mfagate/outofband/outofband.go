@@ -63,7 +63,10 @@ type Factor struct {
 // DefaultLimits are the limits on sending within a day.
 var DefaultLimits = mfagate.Limits{User: 10, Address: 20, All: 1000}
 
-var _ mfagate.Restricted = Factor{}
+var (
+	_ mfagate.Restricted = Factor{}
+	_ mfagate.Teller     = Factor{}
+)
 
 // Restricted says that codes that are sent are weaker than other factors.
 func (Factor) Restricted() {}
@@ -242,4 +245,18 @@ func (f Factor) send(c mfagate.Call, u mfagate.User, st conversation) (mfagate.S
 	return mfagate.Step{State: state, Tries: tries, Send: &mfagate.Delivery{
 		By: f.By, To: st.To, Masked: f.Mask(st.To), Code: st.Code, Life: life, Limits: f.limits(),
 	}}, err
+}
+
+// Contacts returns how each address of the user is reached.
+func (f Factor) Contacts(u mfagate.User) (list []mfagate.Delivery) {
+	creds, err := f.credentials(u)
+	if err != nil {
+		return nil
+	}
+	for _, c := range creds {
+		list = append(list, mfagate.Delivery{
+			By: f.By, To: c.to, Masked: f.Mask(c.to), Brief: f.Field() == "tel", Limits: f.limits(),
+		})
+	}
+	return list
 }
