@@ -70,6 +70,7 @@ func newAppUse(t *testing.T, name string, options ...string) *appUse {
 func (u *appUse) open(l look) *tab {
 	u.Helper()
 	b := open(u.T, u.gate, "", l)
+	b.app = true
 	b.answerDialogs()
 	return b
 }
@@ -96,13 +97,19 @@ func (u *appUse) looksTheSame(b *tab) {
 	}
 }
 
-// picture is the page without the cursor, which blinks.
+// picture is the page at rest and without the cursor, which blinks.
 func (u *appUse) picture(b *tab) []byte {
 	u.Helper()
 	eval[bool](b, "document.activeElement && document.activeElement.blur(); true")
-	picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
-	b.check(err)
-	return picture
+	var last []byte
+	b.until("a page at rest", func() bool {
+		picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+		b.check(err)
+		rests := slices.Equal(picture, last)
+		last = picture
+		return rests
+	})
+	return last
 }
 
 // ask asks for a page of the app, and waits for the form.
@@ -112,32 +119,38 @@ func (u *appUse) ask(b *tab) {
 	u.shown(b)
 }
 
-// shown waits until the form is there and leaves the cursor alone.
+// shown waits until the form is there and its script has put the cursor where it wants it.
 func (u *appUse) shown(b *tab) {
 	u.Helper()
 	b.waitFor(u.password)
 	b.until("the form", func() bool {
-		return eval[bool](b, "document.readyState === 'complete' && document.querySelector("+quote(u.password)+").checkVisibility()")
+		return ask[bool](b, "document.readyState === 'complete' && document.fonts.status === 'loaded' && !!document.querySelector("+quote(u.password)+")?.checkVisibility()")
 	})
-	time.Sleep(u.settles)
+	if u.cursor != "" {
+		b.until("the cursor in "+u.cursor, func() bool { return ask[bool](b, "!!document.activeElement?.matches("+quote(u.cursor)+")") })
+	}
 }
 
 // typeIn fills in the form that is shown. Where it is the browser that asks, the
 // password goes with all that is asked for from then on.
 func (u *appUse) typeIn(b *tab, password string) {
 	u.Helper()
+	name := u.app.Users[0].Name
 	if u.password == "" {
-		words := base64.StdEncoding.EncodeToString([]byte(u.app.Users[0].Name + ":" + password))
+		words := base64.StdEncoding.EncodeToString([]byte(name + ":" + password))
 		headers := network.Headers{"Accept-Language": "en", "Authorization": "Basic " + words}
 		b.check(call(b, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: headers}))
 		b.visit(u.deep)
 		return
 	}
 	u.shown(b)
-	if u.user != "" {
-		b.retype(u.user, u.app.Users[0].Name)
-	}
-	b.retype(u.password, password)
+	b.until("both in their fields", func() bool {
+		if u.user != "" {
+			b.retype(u.user, name)
+		}
+		b.retype(u.password, password)
+		return b.typed(u.password) == password && (u.user == "" || b.typed(u.user) == name)
+	})
 	b.click(u.button)
 }
 
@@ -225,7 +238,7 @@ func (b *tab) follow(c click) {
 	b.Helper()
 	for range 3 {
 		b.click(c.on)
-		for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 			if b.count(c.there) > 0 {
 				return
 			}
@@ -330,26 +343,4 @@ func ticketOf(t *testing.T, out string) string {
 		t.Fatalf("no ticket in %q", out)
 	}
 	return best
-}
-
-// waitFor waits until a script, or the next page, shows an element.
-func (b *tab) waitFor(selector string) {
-	b.Helper()
-	b.until(selector, func() bool { return b.count(selector) > 0 })
-}
-
-// waitAt waits until a script has led to a path.
-func (b *tab) waitAt(path string) {
-	b.Helper()
-	b.until(path, func() bool { return strings.HasPrefix(b.at(), path) && b.count("main") > 0 })
-}
-
-func (b *tab) until(what string, f func() bool) {
-	b.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !f(); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			b.shoot("stuck")
-			b.Fatalf("%s does not come: at %s the page says:\n%.800s", what, b.at(), b.text("body"))
-		}
-	}
 }

@@ -45,6 +45,7 @@ type tab struct {
 	downloads string
 	axe       []byte
 	shots     int
+	app       bool // see patience_test.go
 }
 
 // open starts a browser for a person whose password it knows.
@@ -64,7 +65,7 @@ func open(t *testing.T, s *gatetest.Server, user string, l look) *tab {
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox)
 	}
-	parent, stop := context.WithTimeout(context.Background(), 3*time.Minute)
+	parent, stop := context.WithTimeout(context.Background(), 15*time.Minute)
 	t.Cleanup(stop)
 	allocator, cancel := chromedp.NewExecAllocator(parent, options...)
 	t.Cleanup(cancel)
@@ -159,29 +160,38 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 // visit opens a path and returns the status of the page that it leads to.
 func (b *tab) visit(path string) int64 {
 	b.Helper()
-	resp, err := chromedp.Run(b.ctx, chromedp.NavigateResponse(b.base+path))
-	b.check(err)
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	resp, err := chromedp.Run(ctx, chromedp.NavigateResponse(b.base+path))
+	if err != nil {
+		b.Fatalf("visiting %s: %v", path, err)
+	}
 	return resp.Status
 }
 
 // press clicks on something that leads to another page, and returns its status.
-func (b *tab) press(selector string) int64 {
+func (b *tab) press(selector string) (status int64) {
 	b.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
-	defer cancel()
-	resp, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(selector)))
+	err := b.patiently(selector, func(ctx context.Context) error {
+		resp, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(selector)))
+		if err == nil {
+			status = resp.Status
+		}
+		return err
+	})
 	if err != nil {
 		b.Fatalf("pressing %s at %s: %v", selector, b.at(), err)
 	}
-	return resp.Status
+	return status
 }
 
 // click clicks on something that stays on the page.
 func (b *tab) click(selector string) {
 	b.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
-	defer cancel()
-	if err := chromedp.Do(ctx, chromedp.Click(chromedp.CSS(selector))); err != nil {
+	err := b.patiently(selector, func(ctx context.Context) error {
+		return chromedp.Do(ctx, chromedp.Click(chromedp.CSS(selector)))
+	})
+	if err != nil {
 		b.Fatalf("clicking %s at %s: %v", selector, b.at(), err)
 	}
 }
@@ -189,11 +199,11 @@ func (b *tab) click(selector string) {
 // fill types into a field that is empty.
 func (b *tab) fill(selector, text string) {
 	b.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
-	defer cancel()
-	if err := chromedp.Do(ctx, chromedp.SendKeys(chromedp.CSS(selector), text)); err != nil {
-		b.Fatalf("typing into %s at %s: %v", selector, b.at(), err)
+	if b.app {
+		b.write(selector, text)
+		return
 	}
+	b.keys(selector, text)
 }
 
 // retype replaces what is in a field.
@@ -213,9 +223,7 @@ func (b *tab) wantStatus(got, want int64) {
 // at returns path and query of the page.
 func (b *tab) at() string {
 	b.Helper()
-	where, err := chromedp.Run(b.ctx, chromedp.Location())
-	b.check(err)
-	u, err := url.Parse(where)
+	u, err := url.Parse(ask[string](b, "document.location.toString()"))
 	b.check(err)
 	return u.RequestURI()
 }
@@ -230,13 +238,13 @@ func (b *tab) wantAt(path string) {
 // text returns the words that an element shows.
 func (b *tab) text(selector string) string {
 	b.Helper()
-	return eval[string](b, fmt.Sprintf("(document.querySelector(%q) || {innerText: ''}).innerText", selector))
+	return ask[string](b, fmt.Sprintf("(document.querySelector(%q) || {innerText: ''}).innerText", selector))
 }
 
 // count returns how many elements there are.
 func (b *tab) count(selector string) int {
 	b.Helper()
-	return eval[int](b, fmt.Sprintf("document.querySelectorAll(%q).length", selector))
+	return ask[int](b, fmt.Sprintf("document.querySelectorAll(%q).length", selector))
 }
 
 // eval asks the page as a developer's tools do; the page's own policy against
