@@ -56,7 +56,11 @@ func (v *visit) vouch(r *http.Request) {
 
 // setCookies makes these the only cookies of a request.
 func setCookies(r *http.Request, cookies loginform.Cookies) {
-	h := cookies.Header("")
+	setCookieLine(r, cookies.Header(""))
+}
+
+// setCookieLine makes h the header Cookie of a request; the empty one is none.
+func setCookieLine(r *http.Request, h string) {
 	switch lines := r.Header["Cookie"]; {
 	case h == "":
 		delete(r.Header, "Cookie")

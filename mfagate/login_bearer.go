@@ -160,11 +160,8 @@ func putJWTPart(part map[string]any) string {
 
 // openToken opens the token of a request: in its header, in cookies that scripts have
 // made of it; inURL is the one that was there. One that does not open is left out. It
-// returns cookies and those that are the token.
+// returns cookies and those that are the token. It is for apps that have tokens.
 func (v *visit) openToken(boxes []*loginform.Box, cookies loginform.Cookies, inURL string) loginform.Cookies {
-	if v.login.Form.Config().Bearer == nil {
-		return cookies
-	}
 	token := inURL
 	if name, scheme := v.login.Form.Credentials(); len(v.r.Header[name]) == 1 {
 		sealed := strings.TrimPrefix(v.r.Header[name][0], scheme+" ")

@@ -31,22 +31,25 @@ func bindingBoxes(s *loginform.Sealer, site, binding, lineage string) []*loginfo
 
 // passApp hands a request to the app with the cookies of the session's binding.
 func (v *visit) passApp(kind loginform.Kind, d Decision, next Next) error {
-	boxes, err := v.sessionBoxes()
+	made, err := v.sessionBoxes()
 	if err != nil {
 		return v.refused(err)
 	}
+	boxes := made.boxes
 	inURL, err := v.mayPass(boxes)
 	if err != nil {
 		return v.refused(err)
 	}
 	jar := v.jar()
 	jar.Open, jar.Seal = boxes, boxes[0]
-	cookies, err := readCookies(jar, v.r.Header)
+	opened, err := v.openCookies(made, jar)
 	if err != nil {
 		return v.refused(err)
 	}
-	cookies = v.openToken(boxes, cookies, inURL)
-	if err := v.recheck(kind, cookies, next); err != nil {
+	if v.login.Form.Config().Bearer != nil {
+		opened = v.openedOf(v.openToken(boxes, opened.Cookies, inURL))
+	}
+	if err := v.recheck(kind, opened, next); err != nil {
 		if errors.Is(err, errSignIn) && v.login.Form.Config().Basic {
 			return v.askPassword()
 		}
@@ -57,7 +60,7 @@ func (v *visit) passApp(kind loginform.Kind, d Decision, next Next) error {
 	}
 	v.login.Form.Strip(v.r.Header)
 	v.vouch(v.r)
-	v.opened = cookies
+	v.opened = opened
 	w := v.sealPage(kind, jar)
 	v.openSocket(w, boxes)
 	c, switches := &v.live.checked, v.maySwitch()
@@ -87,17 +90,17 @@ func (v *visit) mayPass(boxes []*loginform.Box) (inURL string, err error) {
 }
 
 // sessionBoxes are those of the session's binding, kept with the live session.
-func (v *visit) sessionBoxes() ([]*loginform.Box, error) {
+func (v *visit) sessionBoxes() (*madeBoxes, error) {
 	s, err := v.gate.records.sealer(v.r.Context(), v.now)
 	if err != nil {
 		return nil, err
 	}
 	c := &v.live.checked
 	if b := c.boxes.Load(); b != nil && b.by == s && b.binding == v.sess.Binding && b.lineage == v.sess.Lineage {
-		return b.boxes, nil
+		return b, nil
 	}
-	b := bindingBoxes(s, v.site.Name, v.sess.Binding, v.sess.Lineage)
-	c.boxes.Store(&madeBoxes{s, v.sess.Binding, v.sess.Lineage, b})
+	b := &madeBoxes{s, v.sess.Binding, v.sess.Lineage, bindingBoxes(s, v.site.Name, v.sess.Binding, v.sess.Lineage)}
+	c.boxes.Store(b)
 	return b, nil
 }
 

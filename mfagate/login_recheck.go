@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+	"weak"
 
 	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
 )
@@ -32,7 +32,8 @@ type checked struct {
 	turn  chan struct{} // holds one while the app is being asked
 	whole []string      // names of the cookies of which the app has said last that they are the user's
 
-	boxes atomic.Pointer[madeBoxes] // of the binding
+	boxes  atomic.Pointer[madeBoxes]   // of the binding
+	opened weak.Pointer[openedCookies] // of the last request
 }
 
 // A knownSet are cookies of which the app has said that they are the user's.
@@ -101,39 +102,18 @@ func (c *checked) wait(ctx context.Context) (done func(), err error) {
 	}
 }
 
-var setSeed = maphash.MakeSeed()
-
-// setOf sums up what of a request may tell the app who is asking, in any order.
-func (v *visit) setOf(cookies loginform.Cookies) (sum uint64) {
-	var h maphash.Hash
-	h.SetSeed(setSeed)
-	for _, c := range cookies {
-		if c.Deleted || v.login.Form.Passes(c.Name) {
-			continue
-		}
-		h.Reset()
-		_, _ = h.WriteString(c.Name) // never fails
-		_ = h.WriteByte('=')
-		_, _ = h.WriteString(c.Value)
-		sum += h.Sum64()
-	}
-	if v.vouching != "" {
-		sum += maphash.String(setSeed, v.vouching)
-	}
-	return sum
-}
-
 // recheck makes sure that a request is the user's to the app. Somebody else's ends the
 // gate's session. That the app knows nobody any more is errSignIn, and ends the session too, unless
 // the request has only a part of the cookies that the app has known the user by.
-func (v *visit) recheck(kind loginform.Kind, cookies loginform.Cookies, next Next) error {
+func (v *visit) recheck(kind loginform.Kind, opened *openedCookies, next Next) error {
+	cookies := opened.Cookies
 	if !v.login.probes() {
 		return v.sameUserNow(cookies)
 	}
 	if v.anonymous(kind, cookies) {
 		return nil
 	}
-	c, sum := &v.live.checked, v.setOf(cookies)
+	c, sum := &v.live.checked, v.vouchedSum(opened.sum)
 	life := recheckEvery
 	if kind == loginform.Page {
 		life = recheckAtLogin
@@ -256,8 +236,8 @@ func (v *visit) noteChange(c *checked, h http.Header, switches bool) error {
 		return !v.login.Form.Rotates(s.Name) && (!known || old != s.Value)
 	}) {
 		c.forget()
-	} else if at, gen := c.when(v.setOf(v.opened)); !at.IsZero() {
-		c.learn(v.setOf(v.opened.With(set)), at, gen)
+	} else if at, gen := c.when(v.vouchedSum(v.opened.sum)); !at.IsZero() {
+		c.learn(v.vouchedSum(v.sumOf(v.opened.With(set))), at, gen)
 	}
 	return v.sameUser(h)
 }

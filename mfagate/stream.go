@@ -46,7 +46,7 @@ func (v *visit) conceal() error {
 	if v.login == nil || v.login.Follow {
 		return hideCookies(v.r.Header)
 	}
-	setCookies(v.r, v.opened)
+	v.opened.conceal(v.r)
 	return nil
 }
 

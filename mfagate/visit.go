@@ -7,8 +7,6 @@ import (
 	"errors"
 	"net/http"
 	"time"
-
-	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
 )
 
 // A visit is one request as the gate sees it: who it is from, as the source
@@ -35,8 +33,8 @@ type visit struct {
 
 	call Call
 
-	opened   loginform.Cookies // of the app, where its login form is the first factor
-	vouching string            // credentials for the app, in clear
+	opened   *openedCookies // of the app, where its login form is the first factor
+	vouching string         // credentials for the app, in clear
 }
 
 // maxCommit is how long a commit may take, waiting for the store.

@@ -110,14 +110,15 @@ func (j *Jar) Read(h http.Header) (Cookies, error) {
 	if err != nil {
 		return nil, err
 	}
-	var in opening
+	in := openings.Get().(*opening)
+	defer in.done()
 	var unclear []string
 	all := make(Cookies, 0, len(given))
 	for _, p := range given {
 		if j.reserves(p.name) || !brackets(p.name) {
 			continue
 		}
-		value, ok := j.open(&in, p.name, p.value, given)
+		value, ok := j.open(in, p.name, p.value, given)
 		if !ok {
 			continue
 		}
