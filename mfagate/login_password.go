@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -44,11 +43,10 @@ func (v *visit) checkAtApp(password string) (right bool, err error) {
 
 // signInAgain fetches the login page and submits its form.
 func (v *visit) signInAgain(ctx context.Context, a *loginAttempt, password string) (*loginform.Answer, error) {
-	page, err := v.probe(ctx, http.MethodGet, v.login.Form.LoginURI(), nil, a.next)
+	page, err := v.loginPage(ctx, a, nil)
 	if err != nil {
 		return nil, err
 	}
-	a.take(page, v.now)
 	form, err := v.login.Form.Fill(page, a.typed, password)
 	if err != nil {
 		return nil, err

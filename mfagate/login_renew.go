@@ -2,6 +2,7 @@ package mfagate
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 
 	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
@@ -16,13 +17,34 @@ func (v *visit) renew(ctx context.Context, a *loginAttempt, sub *loginform.Submi
 	if a.fresh {
 		cookies = nil
 	}
-	page, err := v.probe(ctx, http.MethodGet, v.login.Form.LoginURI(), cookies, a.next)
-	if err != nil || !v.login.Form.Renew(sub, v.r.Header, page) {
+	page, err := v.loginPage(ctx, a, cookies)
+	if err != nil {
 		return
 	}
-	a.renewed = true
-	a.take(page, v.now)
 	a.sent = a.sent.With(a.set)
+	a.renewed = v.login.Form.Renew(sub, v.r.Header, page)
+}
+
+// maxLed is how many pages loginPage sees.
+const maxLed = 5
+
+// loginPage fetches the login page, and takes the cookies that it sets. Some apps redirect it first, to
+// see whether the browser keeps their cookies, and take no password from one that does not.
+func (v *visit) loginPage(ctx context.Context, a *loginAttempt, cookies loginform.Cookies) (*loginform.Answer, error) {
+	uri := v.login.Form.LoginURI()
+	for range maxLed {
+		page, err := v.probe(ctx, http.MethodGet, uri, cookies.With(a.set), a.next)
+		if err != nil {
+			return nil, err
+		}
+		a.take(page, v.now)
+		next, led := v.login.Form.FailurePage(page)
+		if !led {
+			return page, nil
+		}
+		uri = next
+	}
+	return nil, fmt.Errorf("fetching the login page: %d redirections", maxLed)
 }
 
 // failurePage returns the login page in place of an answer that redirects there, as most

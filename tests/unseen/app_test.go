@@ -34,6 +34,7 @@ type app struct {
 	direct    bool   // the answer to a right password is the first page itself
 	twoSteps  bool   // the name first, then the password
 	script    bool   // JSON in, JSON out
+	check     bool   // the form is shown, and taken, only where a cookie has come back
 	tokenPair bool   // the form's token is compared with a cookie of its own
 	pad       int    // bytes of claims in the cookie, in chunks, as in ASP.NET
 	self      string // absolute redirections go there
@@ -153,6 +154,11 @@ func (a *app) upload(w http.ResponseWriter, r *http.Request, s *state) {
 
 // form shows the login form and reads it.
 func (a *app) form(w http.ResponseWriter, r *http.Request, s *state, id string) {
+	if _, err := r.Cookie("checked"); a.check && err != nil {
+		http.SetCookie(w, &http.Cookie{Name: "checked", Value: "1", Path: "/"})
+		a.redirect(w, a.login()+"?check=1")
+		return
+	}
 	if s.CSRF == "" {
 		s.CSRF = rand.Text()
 	}

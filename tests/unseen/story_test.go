@@ -75,6 +75,13 @@ var apps = []struct {
 	submit /login
 	success status 302 location /home
 	failure status 200 selector "input[type=password]"`, ""},
+	{"a form for browsers that have kept a cookie", &app{cookie: "sid", check: true},
+		common + `
+	page /login
+	page /login?next?=*&check?=*
+	submit /login
+	success status 302 location /home
+	failure status 200 selector "input[type=password]"`, ""},
 	{"fields in brackets", &app{cookie: "_app_session", inCookie: true, prg: true, fields: "session[%s]"},
 		`
 	user session[username]
