@@ -32,6 +32,7 @@ type loginAttempt struct {
 	set     loginform.Cookies // that it and the probes answered with
 	lines   []string          // the same, as headers Set-Cookie
 	given   *loginform.Answer // to the form; what is judged may be the page that it leads to
+	counted *window           // of the address
 	next    Next
 }
 
@@ -44,7 +45,7 @@ func (v *visit) attempt(next Next) error {
 		return v.refused(err)
 	}
 	a := &loginAttempt{name: v.typedName(sub.User), typed: sub.User, next: next}
-	if err := v.allowLogin(a.name); err != nil {
+	if a.counted, err = v.allowLogin(a.name); err != nil {
 		return v.refused(err)
 	}
 	if err := v.promote(a); err != nil {
@@ -236,6 +237,7 @@ func (v *visit) signedIn(a *loginAttempt, answer *loginform.Answer) error {
 	if err := v.admit(a, identified); err != nil {
 		return err
 	}
+	v.gate.records.logins.giveBack(a.counted)
 	d, err := v.decide()
 	if err != nil {
 		return err

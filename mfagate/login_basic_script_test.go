@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
 )
@@ -176,4 +178,24 @@ func TestBasicLoginNeedsARequestThatAsksForCredentials(t *testing.T) {
 	if _, err := loginform.Compile(c); err == nil {
 		t.Error("with a public probe: no error")
 	}
+}
+
+// A page that sends credentials itself takes no second sign-in for a part of the first: another
+// browser, or the same after a sign-out, gets a session of its own, and comes to the factor.
+func TestSecondSignInByAScriptSoonAfterTheFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := loginWorld(t, formBasicConfig(), new(ownFormApp))
+		for i := range 3 {
+			p := w.person("")
+			p.script("GET", "/files", "alice", formPassword).want(401)
+			if got := p.last.Header().Get("Mfa-Location"); got != "/.mfa/enroll" {
+				t.Errorf("sign-in %d leads to %q; want the enrolment", i, got)
+			}
+			p.get("/.mfa/enroll")
+			if p.last.Code == 303 && strings.HasPrefix(p.last.Header().Get("Location"), "/app/") {
+				t.Errorf("sign-in %d: the enrolment leads to the form again", i)
+			}
+			time.Sleep(2 * time.Second) // less than what the app has said holds for
+		}
+	})
 }

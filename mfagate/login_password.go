@@ -15,7 +15,7 @@ import (
 // app once more in the background, as somebody whom it has never seen. What that
 // has made is signed out and thrown away. It counts as an attempt to sign in.
 func (v *visit) checkAtApp(password string) (right bool, err error) {
-	if err := v.allowLogin(v.Name); err != nil {
+	if _, err := v.allowLogin(v.Name); err != nil {
 		return false, err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), attemptLimit)

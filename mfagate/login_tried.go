@@ -11,6 +11,10 @@ import (
 const (
 	rightFor = 5 * time.Second  // a browser sends many at once before it has a cookie
 	wrongFor = 30 * time.Second // a page that polls goes on with a password that was changed
+
+	// A request that begins so soon after the app's answer may have been sent by a browser that
+	// has not got the cookie yet. Any later one is from another browser, or a new sign-in.
+	oneBurst = time.Second
 )
 
 // A triedCredentials is what the app has said of credentials, by their keyed hash. They count
@@ -18,9 +22,10 @@ const (
 type triedCredentials struct {
 	turn  chan struct{} // holds one while the app is being asked
 	begin time.Time     // when they were counted
-	at    time.Time     // when the app answered; zero if it has not
+	at    time.Time     // as of when the app's answer holds; zero if there is none
 	name  string        // of the user; empty if they were wrong
 	told  bool          // the app says so itself
+	came  time.Time     // when the answer came
 }
 
 // credentialsTried remembers them in the memory of this process, within pendingLife.
@@ -91,12 +96,12 @@ func (t *triedCredentials) holds(now time.Time) bool {
 }
 
 // tryOnce finds out whose credentials are: the empty name means that they are wrong. again
-// tells that another request has just asked.
+// tells that another request of the same page has just asked.
 func (v *visit) tryOnce(ctx context.Context, a *loginAttempt, sum string) (name string, told, again bool, err error) {
 	tried := &v.gate.records.tried
 	t, fresh := tried.of(sum, v.now)
 	if fresh {
-		if err := v.allowLogin(a.name); err != nil {
+		if a.counted, err = v.allowLogin(a.name); err != nil {
 			tried.drop(sum, t)
 			return "", false, false, err
 		}
@@ -105,25 +110,36 @@ func (v *visit) tryOnce(ctx context.Context, a *loginAttempt, sum string) (name 
 		return "", false, false, err
 	}
 	defer t.done()
-	if t.holds(v.now) {
-		return t.name, t.told, true, nil
+	if again = t.holds(v.now); !again {
+		if err := v.tryAtApp(ctx, a, t); err != nil {
+			return "", false, false, err
+		}
 	}
+	if t.name != "" {
+		v.gate.records.logins.giveBack(a.counted)
+	}
+	return t.name, t.told, again && v.now.Sub(t.came) < oneBurst, nil
+}
+
+// tryAtApp asks the app whose credentials are, and notes what it says.
+func (v *visit) tryAtApp(ctx context.Context, a *loginAttempt, t *triedCredentials) error {
 	answer, err := v.askApp(ctx, a)
 	if err != nil {
 		v.gate.log.Error("asking the app about credentials", "site", v.site.Name, "error", err)
-		return "", false, false, errAppDown
+		return errAppDown
 	}
 	t.at, t.name, t.told = v.now, "", false
+	defer func() { t.came = time.Now() }()
 	if answer == nil {
-		return "", false, false, nil
+		return nil
 	}
-	name, told, err = v.whoIs(ctx, a, answer)
+	name, told, err := v.whoIs(ctx, a, answer)
 	if err != nil {
 		v.gate.log.Warn("the app does not say who signed in", "site", v.site.Name, "error", err)
-		return "", false, false, nil
+		return nil
 	}
 	t.name, t.told = name, told
-	return name, told, false, nil
+	return nil
 }
 
 // askAgain makes the browser ask for a name and a password once more after a sign-out: it

@@ -147,7 +147,7 @@ func signInByForm(base string) (string, error) {
 // signedUp counts the users that the process has made up.
 var signedUp atomic.Int64
 
-// perOffice is how many sign in from one address: the gate takes 300 in a while.
+// perOffice is how many sign in from one address.
 const perOffice = 200
 
 // office is a connection from an address of its own.
