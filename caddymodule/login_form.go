@@ -104,6 +104,7 @@ func recipes() []string {
 //	    rotating_cookies <globs>...
 //	    headers         <names>...
 //	    query_keys      <names>...
+//	    accounts        <requests>...
 //	    forbid_elsewhere both|user|password|off
 //	    answer          <status> <type> <body>
 //	    session         basic | bearer <pointer> [<header>[: <scheme>]]
@@ -180,6 +181,7 @@ func loginOptions(c *loginform.Config) options {
 		"headers":          words(&c.Headers, "names of headers, such as X-Api-Key"),
 		"query_keys":       words(&c.QueryKeys, "names of query parameters, such as token"),
 		"tell":             words(&c.Tell, "names of what a script is told, such as instanceId"),
+		"accounts":         requests(&c.Accounts, "POST", false),
 		"forbid_elsewhere": option{parse: func(d *caddyfile.Dispenser) error { return parseElsewhere(d, c) }},
 		"answer":           option{parse: func(d *caddyfile.Dispenser) error { return parseAnswer(d, c) }},
 		"session":          option{parse: func(d *caddyfile.Dispenser) error { return parseAppSession(d, c) }},

@@ -217,7 +217,7 @@ func (v *visit) maySwitch() bool {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 		return false
 	}
-	return !v.login.Form.Poll(v.r)
+	return !v.login.Form.Poll(v.r) || v.login.Form.Accounts(v.r)
 }
 
 // noteChange is told of each answer within a session before any of it is sent. A cookie

@@ -218,7 +218,7 @@ func (v *visit) public(kind loginform.Kind, next Next) error {
 func (v *visit) guard() error {
 	err := v.login.Form.Guard(v.r)
 	if err != nil {
-		v.gate.log.Warn("credentials outside of the login form", "site", v.site.Name, "path", v.loggedPath(), "error", err)
+		v.gate.log.Warn("credentials outside of the login form; if nobody signs in there, list the request under accounts", "site", v.site.Name, "path", v.loggedPath(), "error", err)
 		return errElsewhere
 	}
 	return nil

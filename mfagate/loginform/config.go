@@ -107,6 +107,11 @@ type Config struct {
 	// and apikey count without being named; a name with a "-" before it does not count.
 	QueryKeys []string `json:"query_keys,omitempty"`
 
+	// Accounts are requests that carry a name and a password although nobody signs in by them,
+	// as where an administrator adds a user: Elsewhere does not hold there. Only where
+	// Identify has a probe, which is made anew after each of them.
+	Accounts []Pattern `json:"accounts,omitempty"`
+
 	// Elsewhere says which fields are refused in any other request: those of
 	// User and Password together if empty.
 	Elsewhere Elsewhere `json:"forbid_elsewhere,omitempty"`

@@ -32,7 +32,7 @@ type Form struct {
 	unknown bool
 	public, page, submit,
 	reset, logout, refuse,
-	socket, poll table
+	socket, poll, accounts table
 
 	userJSON, passwordJSON   pointer
 	userNames, passwordNames []string // folded, in every encoding
@@ -141,6 +141,7 @@ func (f *Form) compileRequests() error {
 		{"refuse", c.Refuse, nil, true, &f.refuse},
 		{"websocket", c.WebSocket, []string{http.MethodGet, http.MethodConnect}, false, &f.socket},
 		{"poll", c.Poll, nil, false, &f.poll},
+		{"accounts", c.Accounts, sending, false, &f.accounts},
 	} {
 		loose := group.into == &f.logout || group.into == &f.refuse
 		if err := group.into.fill(group.option, group.patterns, group.methods, group.body, loose); err != nil {
@@ -234,6 +235,9 @@ func (f *Form) compileElsewhere() error {
 		}
 	default:
 		return fmt.Errorf("forbid_elsewhere: %q is unknown; user, password, off, or nothing would do", f.config.Elsewhere)
+	}
+	if id := f.config.Identify; len(f.config.Accounts) > 0 && (id == nil || id.Probe == "") {
+		return errors.New("accounts: only where identify has a probe, since any other request with a password might be a sign-in as somebody else")
 	}
 	f.nameless = f.passwordJSON != nil && len(f.passwordNames) == 0
 	if !f.nameless {

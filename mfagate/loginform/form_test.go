@@ -119,6 +119,8 @@ func TestCompileNamesTheOptionThatWillNotDo(t *testing.T) {
 		{func(c *Config) { c.User = Field{}; c.UserConst = "a\n" }, "user_const"},
 		{func(c *Config) { c.User = Field{}; c.Password = Field{JSON: "/params/0"} }, "submit: a password at"},
 		{func(c *Config) { c.Elsewhere = "both" }, "forbid_elsewhere"},
+		{func(c *Config) { c.Accounts = []Pattern{{Text: "POST /users"}}; c.Identify = nil }, "accounts"},
+		{func(c *Config) { c.Accounts = []Pattern{{Text: "GET /users"}} }, "accounts"},
 		{func(c *Config) { c.Elsewhere = ElsewhereUser; c.User = Field{} }, "forbid_elsewhere"},
 		{func(c *Config) { c.Success = nil }, "success: missing"},
 		{success(Signs{}), "success, line 2: there is no sign"},

@@ -19,6 +19,7 @@ const MaxJudged = 1 << 20
 type credentialWatch struct {
 	form           *Form
 	user, password bool
+	account        bool          // it sets somebody's name and password, and signs nobody in
 	id             bool          // a session id, which some apps take from any field
 	nameless       [][]condition // of which all must be met by one request
 	met            map[*condition]bool
@@ -90,6 +91,7 @@ func (w *credentialWatch) err() error {
 		refused = w.password
 	case ElsewhereBoth:
 	}
+	refused = refused && !w.account
 	for _, all := range w.nameless {
 		refused = refused || w.all(all)
 	}
@@ -110,7 +112,7 @@ func (w *credentialWatch) all(conditions []condition) bool {
 
 // Guard looks for credentials in a request that is not Submit: in its query, its
 // path parameters, and its body, whether that is a form, JSON, or multipart. The error is
-// ErrElsewhere if there are any.
+// ErrElsewhere if there are any. A body of Accounts may hold name and password.
 //
 // A body of a known length up to MaxJudged is read whole and put back. Any other is
 // looked at while it passes: then reading r.Body fails with ErrElsewhere before
@@ -132,6 +134,7 @@ func (f *Form) Guard(r *http.Request) error {
 	if noBody(r) || f.config.Elsewhere == ElsewhereOff {
 		return nil
 	}
+	w.account = f.Accounts(r) // its query, which was looked at, has no such leave
 	if !readable(r.Header) {
 		return fmt.Errorf("%w, perhaps: its body is encoded", ErrElsewhere)
 	}

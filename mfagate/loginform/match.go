@@ -61,6 +61,12 @@ func (f *Form) Poll(r *http.Request) bool {
 	return ok && f.poll.strict(r, path)
 }
 
+// Accounts tells whether a request may carry a name and a password although it is no sign-in.
+func (f *Form) Accounts(r *http.Request) bool {
+	path, ok := strictPath(r.URL)
+	return ok && f.accounts.strict(r, path)
+}
+
 // SignsOut tells whether a request that is Logout is one in every reading, so that
 // no app takes it for anything else.
 func (f *Form) SignsOut(r *http.Request) bool {

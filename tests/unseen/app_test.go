@@ -120,6 +120,8 @@ func (a *app) inside(w http.ResponseWriter, r *http.Request, s *state, id string
 	case "/me":
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprintf(w, `{"name":%q}`, s.User)
+	case "/people":
+		a.addUser(w, r, s)
 	case "/file":
 		http.ServeContent(w, r, "file.txt", time.Unix(1e9, 0), strings.NewReader(strings.Repeat("0123456789", 100)))
 	case "/upload":
@@ -150,6 +152,15 @@ func (a *app) upload(w http.ResponseWriter, r *http.Request, s *state) {
 	}
 	data, _ := io.ReadAll(f)
 	fmt.Fprintf(w, "received %d bytes", len(data))
+}
+
+// addUser reads a form with the fields of the login form. With "become" it is one of those that go
+// on as whoever was added.
+func (a *app) addUser(w http.ResponseWriter, r *http.Request, s *state) {
+	if r.FormValue("become") != "" {
+		s.User = r.FormValue("username")
+	}
+	fmt.Fprintf(w, "added %s", r.FormValue("username"))
 }
 
 // form shows the login form and reads it.
