@@ -216,6 +216,11 @@ func TestTickets(t *testing.T) {
 	p.Phone = &gatetest.Authenticator{Secret: page.Secret(t)}
 	p.Submit(t, p.ConfirmCode(t, page), gatetest.PathCodes, url.Values{"saved": {"yes"}})
 	wantReaches(t, p)
+	for _, q := range []*gatetest.Person{p.Elsewhere(), s.Person("bob")} { // the link is in the post, and used up
+		if page := q.Navigate(t, gatetest.PathEnrol+"?ticket="+ticket); page.Find("form", "action", gatetest.PathTOTP) != nil {
+			t.Errorf("%s with the used ticket is let to the enrolment", q.Name)
+		}
+	}
 }
 
 // ticketIn finds the ticket in what the command prints: the longest word of

@@ -1,6 +1,7 @@
 package gatetest
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -59,6 +60,36 @@ func (p *Page) Form(t testing.TB, action string) Form {
 	}
 	t.Fatalf("%s (%d) has no form to %s, only %q:\n%s", p.URL, p.Status, action, seen, tail(p.Body, 3000))
 	return Form{}
+}
+
+// Forms returns all forms of the page, one that has several buttons with names
+// once for each of them.
+func (p *Page) Forms() (list []Form) {
+	for n := range p.root.Descendants() {
+		if n.Type != html.ElementNode || n.Data != "form" {
+			continue
+		}
+		action, _ := Attr(n, "action")
+		f := form(n, action)
+		if u, err := p.URL.Parse(action); err == nil {
+			f.Action = u.Path
+		}
+		pressed := false
+		for c := range n.Descendants() {
+			name, _ := Attr(c, "name")
+			if c.Type != html.ElementNode || c.Data != "button" || name == "" {
+				continue
+			}
+			by := Form{f.Action, f.Method, maps.Clone(f.Values)}
+			value, _ := Attr(c, "value")
+			by.Values[name] = []string{value}
+			list, pressed = append(list, by), true
+		}
+		if !pressed {
+			list = append(list, f)
+		}
+	}
+	return list
 }
 
 func form(n *html.Node, action string) Form {
