@@ -160,6 +160,9 @@ func (d *diagnosis) site(ctx context.Context, a administration, s *site) {
 	if form.Config().Identify == nil {
 		d.say(resultWarning, about, "no identify: the typed name counts, and an account switch inside the app cannot be seen")
 	}
+	if form.LeavesSockets() {
+		d.say(resultWarning, about, unjudgedSockets)
+	}
 	ctx, cancel := context.WithTimeout(ctx, walkLimit)
 	defer cancel()
 	for _, text := range s.urls() {

@@ -37,12 +37,14 @@ func (LoginFormSource) CaddyModule() caddy.ModuleInfo {
 }
 
 // Provision sets up s.
-func (s *LoginFormSource) Provision(caddy.Context) (err error) {
+func (s *LoginFormSource) Provision(ctx caddy.Context) (err error) {
 	if reflect.ValueOf(s.Config).IsZero() {
 		s.form = loginform.NewUnknown()
 		return nil
 	}
-	s.form, err = loginform.Compile(s.Config)
+	if s.form, err = loginform.Compile(s.Config); err == nil && s.form.LeavesSockets() {
+		ctx.Slogger().Warn(unjudgedSockets, "login", s.form.LoginURI())
+	}
 	return err
 }
 
@@ -98,6 +100,7 @@ func recipes() []string {
 //	    refuse          <requests>...
 //	    try             <request> [where <field>=<value>...]
 //	    websocket       <paths>...
+//	    websocket_token /<pointer>... [except <paths>...]
 //	    poll            <request>
 //	    pass_cookies    <globs>...
 //	    bound_cookies   <globs>...
@@ -174,6 +177,7 @@ func loginOptions(c *loginform.Config) options {
 		"refuse":           requests(&c.Refuse, "", true),
 		"try":              requests(&c.Try, "GET", true),
 		"websocket":        requests(&c.WebSocket, "GET", false),
+		"websocket_token":  option{parse: func(d *caddyfile.Dispenser) error { return parseSocketToken(d, c) }},
 		"poll":             requests(&c.Poll, "GET|POST", false),
 		"pass_cookies":     words(&c.PassCookies, "names of cookies, such as theme"),
 		"bound_cookies":    words(&c.BoundCookies, "names of cookies, such as XSRF-TOKEN"),

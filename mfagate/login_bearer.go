@@ -4,9 +4,6 @@ import (
 	"cmp"
 	"encoding/base64"
 	"encoding/json"
-	"io"
-	"net"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -234,30 +231,3 @@ func unsealToken(boxes []*loginform.Box, seen string) (string, bool) {
 func validToken(token string) bool {
 	return token != "" && !strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }
-
-// openSocket has tokens opened in what a script sends through a WebSocket: some apps want theirs
-// there once more, in a message.
-func (v *visit) openSocket(w *sealingWriter, boxes []*loginform.Box) {
-	if v.login.Form.Config().Bearer == nil || !upgrade(v.r) {
-		return
-	}
-	v.r.Header.Del("Sec-Websocket-Extensions") // compressed messages cannot be read
-	w.open = func(sealed string) (string, bool) {
-		return unsealToken(boxes, sealed)
-	}
-	if v.r.Method == http.MethodConnect { // HTTP/2 and 3 have no connection to take over
-		v.r.Body = struct {
-			io.Reader
-			io.Closer
-		}{loginform.OpenTokens(v.r.Body, w.open), v.r.Body}
-	}
-}
-
-// A socket is a connection that was taken over, whose tokens are opened.
-type socket struct {
-	net.Conn
-	opened io.Reader
-}
-
-// Read implements net.Conn.
-func (s *socket) Read(p []byte) (int, error) { return s.opened.Read(p) }

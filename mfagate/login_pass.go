@@ -83,7 +83,7 @@ func (v *visit) mayPass(boxes []*loginform.Box) (inURL string, err error) {
 	if v.changes() && v.r.Header.Get("Early-Data") != "" {
 		return "", errEarly
 	}
-	if upgrade(v.r) && !v.login.upgrades(v.r) {
+	if upgrade(v.r) && (!v.login.upgrades(v.r) || v.evadesJudgement()) {
 		return "", errForbidden
 	}
 	return v.guardToken(boxes)

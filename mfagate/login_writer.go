@@ -50,11 +50,11 @@ type sealingWriter struct {
 	tag      string // HTML that ends the answer
 	broken   bool   // nothing of the app's answer is sent
 
-	script   string                                      // path of what is added to an HTML page; empty adds none
-	signedIn bool                                        // to one that is shown to a signed-in person
-	again    bool                                        // pages are to be asked for each time that they are shown
-	open     func(sealed string) (token string, ok bool) // of tokens in a WebSocket; nil opens none
-	local    string                                      // host whose absolute redirections are made local; empty leaves them
+	script   string                             // path of what is added to an HTML page; empty adds none
+	signedIn bool                               // to one that is shown to a signed-in person
+	again    bool                               // pages are to be asked for each time that they are shown
+	taken    func(net.Conn, io.Reader) net.Conn // makes what a WebSocket is to the app of the connection and what is read from it; nil leaves it
+	local    string                             // host whose absolute redirections are made local; empty leaves them
 }
 
 // Header implements http.ResponseWriter.
@@ -260,10 +260,10 @@ func (w *sealingWriter) Flush() { _ = w.FlushError() }
 // Hijack implements http.Hijacker for the upgrade that was announced.
 func (w *sealingWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
-	if err != nil || w.open == nil {
+	if err != nil || w.taken == nil {
 		return conn, rw, err
 	}
-	conn = &socket{conn, loginform.OpenTokens(rw.Reader, w.open)} // which may hold what came already
+	conn = w.taken(conn, rw.Reader) // which may hold what came already
 	return conn, bufio.NewReadWriter(bufio.NewReader(conn), rw.Writer), nil
 }
 

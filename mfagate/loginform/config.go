@@ -130,6 +130,11 @@ type Config struct {
 	// in a cookie of theirs and in the query parameters of QueryKeys.
 	Bearer *Bearer `json:"bearer,omitempty"`
 
+	// WebSocketToken is set where scripts show Bearer's token in messages of WebSockets, too. All that
+	// a browser sends there is then judged. Without it tokens that open are in their place in the first messages,
+	// and nothing is refused.
+	WebSocketToken *WebSocketToken `json:"websocket_token,omitempty"`
+
 	// Tell are names of what Bearer's scripts need of the answer, or of the claims of a
 	// token, beside what is told anyway. Whoever has the password learns it.
 	Tell []string `json:"tell,omitempty"`
@@ -229,6 +234,14 @@ type Identify struct {
 type Bearer struct {
 	JSON   string `json:"json"`             // pointer to the token
 	Header string `json:"header,omitempty"` // with what stands before the token, as "Authorization: Bearer", which is the default
+}
+
+// WebSocketToken says where the token is in a WebSocket's messages, which must all be JSON of
+// at most [MaxSocketMessage] bytes. Any other message ends the connection, and so does one that has anything but a token of
+// the session's own in such a place.
+type WebSocketToken struct {
+	JSON   []string  `json:"json"`             // pointers; at least one
+	Except []Pattern `json:"except,omitempty"` // upgrades whose messages are not judged, since their app takes no token there
 }
 
 // Answering is a fixed answer.

@@ -32,9 +32,11 @@ type Form struct {
 	unknown bool
 	public, page, submit,
 	reset, logout, refuse,
-	socket, poll, accounts table
+	socket, poll, unjudged,
+	accounts table
 
 	userJSON, passwordJSON   pointer
+	socketTokens             []pointer
 	userNames, passwordNames []string // folded, in every encoding
 	nameless                 bool     // the password has a place and no name
 
@@ -67,6 +69,7 @@ func Compile(config Config) (*Form, error) {
 		f.compileNames(),
 		checkHome(config.Home),
 		checkBearer(config.Bearer),
+		f.compileSocketToken(),
 		checkTell(config),
 		checkAnswering(config.Answer),
 		checkTry(config.Try),
