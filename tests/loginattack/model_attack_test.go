@@ -235,6 +235,7 @@ func (m *model) crossSite(rt *rapid.T) {
 	}
 	c.header = b.header
 	m.unharmed(rt, b, c, uri, from)
+	m.steady(rt, b, c, uri, site, post)
 	if post && site == "cross-site" {
 		maps.Copy(c.cookies, without(b.cookies, c.cookies))
 	}

@@ -56,27 +56,29 @@ func (m *model) settled(b *browser) bool {
 	case !b.due && idle >= 35*time.Minute:
 		b.due = true
 	}
-	m.expire(b)
+	if p := m.over(b); p != nil {
+		if p.used = now; p.first.IsZero() {
+			p.first = now
+		}
+	}
 	b.used = now
 	return b.plain
 }
 
-// expire tells the ledger which proofs have ended by time.
-func (m *model) expire(b *browser) {
+// over tells the ledger if the proof of a browser has ended by time, and returns the one that has not.
+func (m *model) over(b *browser) *proof {
 	token := b.token()
 	m.w.mu.Lock()
 	p := m.w.proofs[token]
 	m.w.mu.Unlock()
 	if p == nil {
-		return
+		return nil
 	}
 	if now := time.Now(); !p.used.IsZero() && now.Sub(p.used) > 31*time.Minute || !p.first.IsZero() && now.Sub(p.first) > 12*time.Hour+time.Minute {
 		m.w.ended(token)
-		return
+		return nil
 	}
-	if p.used = time.Now(); p.first.IsZero() {
-		p.first = p.used
-	}
+	return p
 }
 
 func (m *model) open(rt *rapid.T) {
@@ -299,7 +301,7 @@ func (m *model) logOut(rt *rapid.T) {
 	b := m.pick(rt)
 	plain := m.settled(b)
 	kept := m.faults.calls.Load() > 0
-	token := b.token()
+	token, thief := b.token(), b.copied()
 	if rapid.Bool().Draw(rt, "at the gate") {
 		b.get("/.mfa/sign-out").post("/.mfa/sign-out")
 		kept = kept || b.last.Code != 200
@@ -318,6 +320,9 @@ func (m *model) logOut(rt *rapid.T) {
 		b.plain = false
 	}
 	b.who, b.due = "", false
+	if token != "" {
+		thief.get("/notes") // with the cookies as they were: that the browser has dropped them is no end
+	}
 }
 
 // clickTwice sends one form of the app's twice at the same time. Each click is a sign-in of its own,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"testing"
@@ -25,6 +26,8 @@ import (
 // run more sequences, and one of them again.
 func TestModel(t *testing.T) {
 	first := newWorldOfModels(t)
+	usual := debug.SetGCPercent(400) // little lives long
+	t.Cleanup(func() { debug.SetGCPercent(usual) })
 	for n := range shards(t) {
 		t.Run(strconv.Itoa(n+1), func(t *testing.T) {
 			t.Parallel()
@@ -121,7 +124,7 @@ func (m *model) steps() map[string]func(*rapid.T) {
 		{"open", 3, m.open}, {"sign in", 3, m.signIn}, {"prove", 3, m.prove}, {"log out", 1, m.logOut}, {"tab", 2, m.tab},
 		{"wait", 2, m.wait}, {"click twice", 1, m.clickTwice}, {"one code twice", 1, m.codeTwice}, {"leave", 1, m.leave},
 		{"copy", 1, m.copyAll}, {"mix", 1, m.mix}, {"go back", 1, m.goBack}, {"rivals", 2, m.rivals}, {"overtake", 1, m.overtake},
-		{"side door", 1, m.sideDoor}, {"plant", 2, m.plant}, {"cross-site", 2, m.crossSite},
+		{"side door", 1, m.sideDoor}, {"plant", 2, m.plant}, {"cross-site", 2, m.crossSite}, {"forge", 1, m.forge}, {"guess", 1, m.guess}, {"poll", 1, m.poll}, {"overstay", 1, m.overstay},
 		{"fail", 1, m.fail}, {"trouble", 1, m.appTrouble}, {"app forgets", 1, m.appForgets}, {"restart", 1, m.restart},
 	} {
 		for i := range step.weight {
@@ -138,6 +141,7 @@ func newModel(t *testing.T, rt *rapid.T, first *world) *model {
 	if o.Answers != oracle.RedirectSame && o.Names == 0 && rapid.Bool().Draw(rt, "typed names count") {
 		w.config.Identify = nil
 	}
+	w.config.Poll = patterns("GET " + polled)
 	w.secure, w.modern = rapid.Bool().Draw(rt, "https"), rapid.Bool().Draw(rt, "modern")
 	for user, p := range first.phones {
 		own := *p
