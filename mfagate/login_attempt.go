@@ -363,8 +363,8 @@ func (v *visit) signInFailed(a *loginAttempt, answer *loginform.Answer) error {
 	if err := v.sealAnswer(a, loginform.ForAttempt); err != nil {
 		return err
 	}
-	if a.fresh && !a.renewed && navigation(v.r) || answer.Status >= 300 && answer.Status < 400 || a.astray(answer) {
-		return v.tryAgain(http.StatusUnauthorized) // its form has lost the cookies that belong to it
+	if a.fresh && !a.renewed && navigation(v.r) || answer.Status >= 300 && answer.Status < 400 || !answer.ShowsAt(a.given.URL) {
+		return v.tryAgain(http.StatusUnauthorized) // its form has lost the cookies that belong to it, or its links their meaning
 	}
 	return v.sendAnswer(answer)
 }

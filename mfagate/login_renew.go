@@ -59,14 +59,8 @@ func (v *visit) failurePage(a *loginAttempt, answer *loginform.Answer) *loginfor
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), recheckLimit)
 	defer cancel()
 	page, err := v.prober(a)(ctx, http.MethodGet, uri)
-	if err != nil || page.Status != http.StatusOK || page.Truncated || !page.ShowsAt(answer.URL) {
+	if err != nil || page.Status != http.StatusOK || page.Truncated {
 		return answer
 	}
 	return page
-}
-
-// astray tells whether an answer is a page that has been fetched, and whose links would mean something
-// else at the form's address.
-func (a *loginAttempt) astray(answer *loginform.Answer) bool {
-	return a.given != nil && answer.URL != nil && !answer.ShowsAt(a.given.URL)
 }
