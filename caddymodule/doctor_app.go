@@ -102,11 +102,7 @@ func (d *diagnosis) room(ctx context.Context, s *caddyhttp.Server, base *url.URL
 		return
 	}
 	sealed, cookies := 0, 0
-	for _, line := range rec.header.Values("Set-Cookie") {
-		c, err := http.ParseSetCookie(line)
-		if err != nil {
-			continue
-		}
+	for _, c := range loginform.ReadSetCookies(rec.header, time.Now()) {
 		sealed += len(c.Name) + len(c.Value) + 3
 		if !strings.HasPrefix(strings.TrimPrefix(c.Name, "__Host-"), "mfagate") {
 			cookies++

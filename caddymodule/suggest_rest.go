@@ -41,6 +41,7 @@ func (s *suggestion) cookies() {
 		sets := func(a learn.Answer) bool { return slices.Contains(a.Cookies, c.Name) }
 		switch {
 		case c.HTTPOnly:
+		case strings.ContainsAny(c.Name, ":[]"): // only a token goes in clear
 		case slices.ContainsFunc(s.right, sets) && !s.anyWrong(sets):
 			open = append(open, c.Name)
 		default:

@@ -12,6 +12,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
 )
 
 // An Answer is a kind of answers to a login.
@@ -150,10 +153,10 @@ func (w *watchedWriter) answer(s *sent, host string) Answer {
 		}
 	}
 	for _, c := range cookies(h) {
-		n := name(s.hide(c.name))
+		n := name(s.hide(c.Name))
 		switch {
 		case n == "":
-		case c.deleted:
+		case c.Deleted:
 			a.Deleted = append(a.Deleted, n)
 		default:
 			a.Cookies = append(a.Cookies, n)
@@ -205,28 +208,17 @@ func (s *sent) keys(body []byte) []string {
 	return all[:min(len(all), maxKeys)]
 }
 
-// A setCookie is what a Set-Cookie line tells but for the value.
-type setCookie struct {
-	name     string
-	deleted  bool
-	httpOnly bool
-}
-
-// cookies reads the Set-Cookie lines of an answer; of several with a name the last one counts.
-func cookies(h http.Header) []setCookie {
-	var all []setCookie
-	for _, line := range h.Values("Set-Cookie") {
-		c, err := http.ParseSetCookie(line)
-		if err != nil {
-			continue
-		}
-		found := setCookie{c.Name, c.Value == "" || c.Value == "deleted" || c.Value == "-del-" || c.MaxAge < 0 || !c.Expires.IsZero() && c.Expires.Unix() < 86400*365, c.HttpOnly}
-		if i := slices.IndexFunc(all, func(o setCookie) bool { return o.name == c.Name }); i >= 0 {
-			all[i] = found
+// cookies reads the Set-Cookie lines of an answer as the gate does; of several with a name the last
+// one counts.
+func cookies(h http.Header) loginform.Cookies {
+	var all loginform.Cookies
+	for _, c := range loginform.ReadSetCookies(h, time.Now()) {
+		if i := slices.IndexFunc(all, func(o loginform.Cookie) bool { return o.Name == c.Name }); i >= 0 {
+			all[i] = c
 		} else if len(all) < maxKeys {
-			all = append(all, found)
+			all = append(all, c)
 		}
 	}
-	slices.SortFunc(all, func(a, b setCookie) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(all, func(a, b loginform.Cookie) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }

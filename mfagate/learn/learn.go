@@ -271,9 +271,9 @@ func (v *visit) next(asks bool) {
 // heads learns what method, URL and headers tell.
 func (v *visit) heads(s *sent) {
 	for _, c := range cookies(v.w.Header()) {
-		if n := name(s.hide(c.name)); n != "" && !c.deleted {
-			row, _ := v.cookies.see(n, func() *Cookie { return &Cookie{Name: n, HTTPOnly: c.httpOnly} })
-			row.value.HTTPOnly = row.value.HTTPOnly && c.httpOnly
+		if n := name(s.hide(c.Name)); n != "" && !c.Deleted {
+			row, _ := v.cookies.see(n, func() *Cookie { return &Cookie{Name: n, HTTPOnly: c.HTTPOnly} })
+			row.value.HTTPOnly = row.value.HTTPOnly && c.HTTPOnly
 		}
 	}
 	v.ways()

@@ -311,3 +311,32 @@ func TestTogether(t *testing.T) {
 		t.Errorf("requests = %d; want 50", got)
 	}
 }
+
+// Apps name their cookies in ways that the standard does not know, and the gate seals them; so they
+// are learnt as well.
+func TestCookiesWithOddNamesAreLearnt(t *testing.T) {
+	l := learn.New(nil)
+	for range 2 {
+		through(l, readAll(func(w http.ResponseWriter, _ *http.Request) {
+			for _, line := range []string{"express:sess=1; HttpOnly", "pref[lang]=de", "plain=1;httponly", "gone:x=; Max-Age=0", "open[x=1"} {
+				w.Header().Add("Set-Cookie", line)
+			}
+			http.Redirect(w, httptest.NewRequest("GET", "/", nil), "/home", http.StatusFound)
+		}), post("/login", formType, "user=alice&password=S3cret-word"))
+	}
+	r := l.Report()
+	answer := r.Logins[0].Answers[0]
+	if got, want := strings.Join(answer.Cookies, " "), "express:sess plain pref[lang]"; got != want {
+		t.Errorf("the answer sets %q; want %q", got, want)
+	}
+	if got, want := strings.Join(answer.Deleted, " "), "gone:x"; got != want {
+		t.Errorf("the answer deletes %q; want %q", got, want)
+	}
+	hidden := make(map[string]bool)
+	for _, c := range r.Cookies {
+		hidden[c.Name] = c.HTTPOnly
+	}
+	if len(hidden) != 3 || !hidden["express:sess"] || !hidden["plain"] || hidden["pref[lang]"] {
+		t.Errorf("hidden from scripts: %v; want express:sess and plain, and not pref[lang]", hidden)
+	}
+}

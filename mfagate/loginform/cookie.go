@@ -19,6 +19,7 @@ type Cookie struct {
 	Name, Value string
 	Path        string // as the app gave it; empty if it gave none
 	Deleted     bool   // the app takes it back
+	HTTPOnly    bool   // scripts cannot read it, as the app gave it
 }
 
 // Cookies are those of an app that a request may bring it, opened.

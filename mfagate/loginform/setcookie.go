@@ -55,8 +55,11 @@ func readSetCookie(line string, now time.Time) (c Cookie, attributes []string, o
 	for a := range strings.SplitSeq(rest, ";") {
 		a = strings.Trim(a, " \t")
 		key, val := cookieAttribute(a)
-		if key == "path" {
+		switch key {
+		case "path":
 			c.Path = val
+		case "httponly":
+			c.HTTPOnly = true
 		}
 		life.read(key, val)
 		if a != "" && plain(a) {

@@ -44,7 +44,7 @@ var rules = []rule{
 	},
 	{
 		folder: "mfagate/",
-		allow:  []string{ours + "mfagate$", "github.com/pquerna/otp", "github.com/boombuler/barcode", "golang.org/x/crypto/argon2", "github.com/wneessen/go-mail$", ours + "mfagate/outofband$", "github.com/nyaruka/phonenumbers$", "github.com/andybalholm/cascadia$", "golang.org/x/net/html$"},
+		allow:  []string{ours + "mfagate$", "github.com/pquerna/otp", "github.com/boombuler/barcode", "golang.org/x/crypto/argon2", "github.com/wneessen/go-mail$", ours + "mfagate/outofband$", "github.com/nyaruka/phonenumbers$", "github.com/andybalholm/cascadia$", "golang.org/x/net/html$", ours + "mfagate/loginform$"},
 		never:  []string{caddy, badger, pgx, tink, ours + "storage/"},
 	},
 	{folder: "caddymodule", never: []string{ours + "tests/"}, free: true},
