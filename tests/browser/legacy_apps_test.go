@@ -51,9 +51,10 @@ var legacyLogins = map[string]legacyLogin{
 		password: "#_password", button: ".x-window button", account: "admin", cursor: "#_password", covered: true,
 		kept:  []string{"403 /json"}, // the answer to the right password
 		wrong: "incorrect password", deep: "/", inside: "table.x-btn:not(.x-item-disabled) button.icon-logout",
-		clicks: []click{{"button.icon-preferences", ".x-window .x-tab-panel, .x-window .x-list-body"}},
+		clicks: []click{{"#connectionman button", ".x-deluge-connect-window-icon"}, {"#preferences button", ".x-window .x-deluge-preferences"}},
+		act:    func(b *tab) { b.switchFilters() },
 		leave:  func(b *tab) { b.click("button.icon-logout") },
-		after:  "button.icon-preferences",
+		after:  "#preferences button",
 	},
 	"wordpress": {
 		user: "#user_login", password: "#user_pass", button: "#wp-submit", cursor: "#user_login, #user_pass",
@@ -113,6 +114,35 @@ func (b *tab) poke(selector string) {
 	b.Helper()
 	b.waitFor(selector)
 	eval[bool](b, "document.querySelector("+quote(selector)+").click(); true")
+}
+
+// pokeText pokes the one of some elements that has these words.
+func (b *tab) pokeText(selector, words string) {
+	b.Helper()
+	found := "[...document.querySelectorAll(" + quote(selector) + ")].find(e => e.checkVisibility() && e.innerText.trim() === " + quote(words) + ")"
+	b.until(words, func() bool { return ask[bool](b, "!!"+found) })
+	eval[bool](b, found+".click(); true")
+}
+
+// switchFilters switches a setting of Deluge's page, and finds it changed at the next visit.
+func (b *tab) switchFilters() {
+	b.Helper()
+	const box, loaded = "input[name=sidebar_show_zero]", "input[name=sidebar_multiple_filters]:checked"
+	settings := func() {
+		b.visit("/")
+		b.waitFor(".x-window .x-deluge-connect-window-icon") // which comes of its own accord, over whatever is there
+		b.click("#preferences button")
+		b.pokeText(".x-window .x-list-body dl", "Interface")
+		b.waitFor(loaded)
+	}
+	settings()
+	before := b.count(box + ":checked")
+	b.click(box)
+	b.pokeText(".x-window button", "Apply")
+	b.until("the app to keep the setting", func() bool {
+		settings()
+		return b.count(box+":checked") != before
+	})
 }
 
 const magnet = "magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567&dn=films"

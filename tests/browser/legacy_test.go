@@ -260,16 +260,25 @@ func (u *appUse) twoTabs(b *tab) {
 	b.visit(u.deep)
 	b.waitFor(u.inside)
 	u.leave(b)
-	time.Sleep(time.Second)
+	u.wantOut(b)
 	b.shoot("left")
 	eval[bool](other, "document.querySelector("+quote(u.after)+")?.click(); true") // a script may have left already
-	time.Sleep(time.Second)
+	other.settle()
 	other.shoot("clicked after leaving elsewhere")
 	other.visit(u.deep)
 	u.shown(other)
 	eval[bool](b, "history.back(); true")
-	time.Sleep(time.Second)
+	b.settle()
 	b.shoot("back after leaving")
+}
+
+// wantOut waits until the page has left the app: some say so before they have asked for it.
+func (u *appUse) wantOut(b *tab) {
+	u.Helper()
+	b.until("the sign-out", func() bool {
+		form := ask[bool](b, "!!document.querySelector("+quote(u.password)+")?.checkVisibility()")
+		return b.count(u.inside) == 0 && (form || b.at() != u.deep)
+	})
 }
 
 // again signs in with the phone.

@@ -139,3 +139,17 @@ func (b *tab) until(what string, f func() bool) {
 		}
 	}
 }
+
+// settle lets a page follow a click, until it has not changed for half a second. What never
+// rests is left at its work.
+func (b *tab) settle() {
+	b.Helper()
+	last, same := "", 0
+	for deadline := time.Now().Add(10 * time.Second); same < 10 && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		now := b.at() + ask[string](b, "document.readyState + document.documentElement.outerHTML.length")
+		same++
+		if now != last {
+			last, same = now, 0
+		}
+	}
+}
