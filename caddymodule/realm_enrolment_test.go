@@ -5,13 +5,15 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/mfagate/caddy-mfagate/tests/gatetest"
 )
 
 // A factor that was enrolled on one site of a realm opens all of them, so the
 // weakest site must not decide who may enrol.
 func TestEnrolmentIsOfTheRealm(t *testing.T) {
 	g := newGateway(t)
-	second := freePort(t)
+	second := gatetest.FreePort(t)
 	text := g.caddyfile("realm office", "PASSWORD\nmfa {\nenroll_from ticket\n}")
 	sister := strings.NewReplacer("PASSWORD", alicesPassword).Replace("\nhttp://localhost:PORT {\nbind 127.0.0.1\nPASSWORD\nmfa\nrespond APP-ANSWERED\n}\n")
 	text += strings.ReplaceAll(sister, "PORT", fmt.Sprint(second))

@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -11,6 +10,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/mfagate/caddy-mfagate/tests/gatetest"
 )
 
 // TestScripts runs the scripts in testdata/script. Each has a folder of its own
@@ -33,11 +34,11 @@ func TestScripts(t *testing.T) {
 }
 
 func setupScript(env *testscript.Env) error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	free, release, err := gatetest.ClaimPort()
 	if err != nil {
 		return err
 	}
-	defer l.Close()
+	env.Defer(release)
 	short, err := os.MkdirTemp("", "gate") // the work folder's path is too long for a socket
 	if err != nil {
 		return err
@@ -47,7 +48,7 @@ func setupScript(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	env.Setenv("PORT", fmt.Sprint(l.Addr().(*net.TCPAddr).Port))
+	env.Setenv("PORT", fmt.Sprint(free))
 	env.Setenv("SOCKET", filepath.Join(short, "admin.sock"))
 	env.Setenv("SHORT", short)
 	env.Setenv("ROOT", root)

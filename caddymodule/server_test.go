@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,8 +12,11 @@ import (
 	"time"
 
 	"errors"
-	"github.com/caddyserver/caddy/v2"
 	"syscall"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/mfagate/caddy-mfagate/tests/gatetest"
 )
 
 // A gateway is a whole Caddy in this process.
@@ -40,7 +42,7 @@ func newGateway(t *testing.T) *gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &gateway{t: t, dir: dir, port: freePort(t)}
+	g := &gateway{t: t, dir: dir, port: gatetest.FreePort(t)}
 	t.Cleanup(func() {
 		if err := caddy.Stop(); err != nil {
 			t.Error(err)
@@ -97,16 +99,6 @@ func (g *gateway) caddyfile(global, lines string) string {
 	}`, admin, global, g.port, lines))
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 type answer struct {
 	status int
 	header http.Header
@@ -131,7 +123,7 @@ func (g *gateway) get(path string, headers ...string) answer {
 }
 
 var noRedirects = &http.Client{
-	Timeout:       10 * time.Second,
+	Timeout:       time.Minute, // a password takes long to check on a busy machine
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	Transport:     &http.Transport{DisableKeepAlives: true},
 }

@@ -3,7 +3,6 @@ package gatetest
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -59,7 +58,7 @@ func New(t testing.TB, c Config) *Server {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	s := &Server{
-		App: NewApp(t), Dir: dir, t: t, config: c, port: freePort(t), port2: freePort(t),
+		App: NewApp(t), Dir: dir, t: t, config: c, port: FreePort(t), port2: FreePort(t),
 		Data:        filepath.Join(dir, "db"),
 		Keyset:      filepath.Join(dir, "keyset.json"),
 		Caddyfile:   filepath.Join(dir, "Caddyfile"),
@@ -113,7 +112,7 @@ func (s *Server) Command(args ...string) *exec.Cmd {
 }
 
 func (s *Server) ready() error {
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); {
 		select {
 		case <-s.done:
 			return fmt.Errorf("the gateway ended at its start:\n%s", s.Logs())
@@ -154,7 +153,7 @@ func (s *Server) Stop() {
 	s.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-s.done:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		s.t.Errorf("the gateway does not stop:\n%s", s.Logs())
 		s.Kill()
 	}
@@ -199,7 +198,7 @@ func (s *Server) finish() {
 	s.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-s.done:
-	case <-time.After(5 * time.Second):
+	case <-time.After(20 * time.Second):
 		s.Kill()
 	}
 	logs := s.Logs()
@@ -214,20 +213,6 @@ func (s *Server) finish() {
 }
 
 func tail(s string, n int) string { return s[max(0, len(s)-n):] }
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	addr, ok := l.Addr().(*net.TCPAddr)
-	if !ok {
-		t.Fatal(errors.New("not a TCP address"))
-	}
-	return addr.Port
-}
 
 // lockedBuffer collects what a process writes while a test reads it.
 type lockedBuffer struct {

@@ -5,8 +5,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -121,7 +119,7 @@ func openFolder(t testing.TB) string {
 
 func (a *App) run(cmd *exec.Cmd) {
 	a.t.Helper()
-	cmd.Env = append(os.Environ(), "DIR="+a.Dir, "PORT="+freePort(a.t), "PORT2="+freePort(a.t))
+	cmd.Env = append(os.Environ(), "DIR="+a.Dir, fmt.Sprintf("PORT=%d", gatetest.FreePort(a.t)), fmt.Sprintf("PORT2=%d", gatetest.FreePort(a.t)))
 	cmd.Stderr = &a.errs
 	// Not the group of the test: a signal from the keyboard is for the test, which then ends the app.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -205,19 +203,4 @@ func (a *App) Stop() {
 			syscall.Kill(-group, syscall.SIGKILL)
 		}
 	})
-}
-
-// freePort finds a port below those that the kernel gives to outgoing
-// connections: nobody takes it by chance before the app does.
-func freePort(t testing.TB) string {
-	t.Helper()
-	for range 100 {
-		port := strconv.Itoa(20000 + rand.IntN(10000))
-		if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port)); err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatal("no free port found")
-	return ""
 }

@@ -116,12 +116,7 @@ func qs() string {
 // php starts PHP's own server: only in a request does it read forms as it does for apps.
 func php(t *testing.T) func(*testing.T, []sent) []read {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	address := fmt.Sprintf("127.0.0.1:%d", gatetest.FreePort(t))
 	script, err := filepath.Abs("testdata/reader.php")
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +134,7 @@ func php(t *testing.T) func(*testing.T, []sent) []read {
 			t.Errorf("PHP says %.500s", said.String()[i:])
 		}
 	})
-	for range 100 {
+	for range 600 {
 		if conn, err := net.Dial("tcp", address); err == nil {
 			conn.Close()
 			break

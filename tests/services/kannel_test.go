@@ -3,7 +3,6 @@ package services_test
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -81,7 +80,7 @@ func newKannel(t *testing.T) *kannel {
 	k.operator = httptest.NewServer(http.HandlerFunc(k.take))
 	t.Cleanup(k.operator.Close)
 	dir := t.TempDir()
-	ports := freePorts(t, 3)
+	ports := [3]int{gatetest.FreePort(t), gatetest.FreePort(t), gatetest.FreePort(t)}
 	file := filepath.Join(dir, "kannel.conf")
 	if err := os.WriteFile(file, fmt.Appendf(nil, config, ports[0], ports[1], ports[2], k.operator.URL, dir), 0o600); err != nil {
 		t.Fatal(err)
@@ -99,19 +98,6 @@ func newKannel(t *testing.T) *kannel {
 	k.url = fmt.Sprintf("http://127.0.0.1:%d/cgi-bin/sendsms", ports[2])
 	waitFor(t, func() bool { return answers(k.url, "") })
 	return k
-}
-
-func freePorts(t *testing.T, n int) (ports []int) {
-	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports
 }
 
 func answers(url, with string) bool {
