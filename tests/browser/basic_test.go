@@ -123,7 +123,7 @@ func (f basicForm) walk(t *testing.T, upstream string) {
 func (f basicForm) signIn(b *tab, password string) {
 	b.Helper()
 	b.waitFor(f.user)
-	b.until("the form", func() bool { return eval[bool](b, "document.querySelector("+quote(f.user)+").checkVisibility()") })
+	b.until("the form", func() bool { return ask[bool](b, "!!document.querySelector("+quote(f.user)+")?.checkVisibility()") })
 	b.retype(f.user, f.account)
 	b.retype(f.password, password)
 	b.click(f.button)

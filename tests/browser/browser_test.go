@@ -167,7 +167,7 @@ func (b *tab) wantDownload(codes []string) {
 	b.Helper()
 	b.click("button[value=download]")
 	var data []byte
-	for deadline := time.Now().Add(10 * time.Second); len(data) == 0; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); len(data) == 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			b.Fatal("no file was downloaded")
 		}
@@ -189,12 +189,9 @@ func (b *tab) wantCopy(codes []string) {
 	eval[bool](b, `window.copied = "";
 		Object.defineProperty(navigator, "clipboard", {value: {writeText: text => { window.copied = text; return Promise.resolve(); }}}); true`)
 	b.click("[data-copy]")
-	b.do(chromedp.Sleep(50 * time.Millisecond))
+	b.until("what was copied", func() bool { return b.text("#copy-done") != "" })
 	if got := strings.Fields(eval[string](b, "window.copied")); strings.Join(got, " ") != strings.Join(codes, " ") {
 		b.Errorf("copied %q; want the codes", got)
-	}
-	if b.text("#copy-done") == "" {
-		b.Error("the page does not say that the codes were copied")
 	}
 }
 

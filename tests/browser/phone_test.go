@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -17,27 +16,19 @@ import (
 // A phone makes codes with oathtool, which knows nothing of the gate's code.
 type phone struct {
 	secret string
-	last   time.Time
+	clock  *gatetest.Authenticator // tells which code was not shown yet
 }
 
-// code returns a code that this phone has not shown, beginning with the one of
-// the previous half minute.
+func newPhone(secret string) *phone {
+	return &phone{secret, &gatetest.Authenticator{Secret: secret}}
+}
+
+// code returns a code that this phone has not shown.
 func (p *phone) code(t *testing.T) string {
 	t.Helper()
 	tool := gatetest.Require(t, "oathtool")
-	const step = 30 * time.Second
-	for time.Until(time.Now().Truncate(step).Add(step)) < 2*time.Second {
-		time.Sleep(100 * time.Millisecond)
-	}
-	at := time.Now().Truncate(step).Add(-step)
-	if next := p.last.Add(step); next.After(at) {
-		at = next
-	}
-	for time.Until(at) > step {
-		time.Sleep(100 * time.Millisecond)
-	}
-	p.last = at
-	out, err := exec.Command(tool, "--totp", "--base32", "--now", at.UTC().Format("2006-01-02 15:04:05 UTC"), p.secret).Output()
+	at := p.clock.Next().UTC().Format("2006-01-02 15:04:05 UTC")
+	out, err := exec.Command(tool, "--totp", "--base32", "--now", at, p.secret).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +38,7 @@ func (p *phone) code(t *testing.T) string {
 // wrong returns six digits that are no code now.
 func (p *phone) wrong(t *testing.T) string {
 	t.Helper()
-	return (&gatetest.Authenticator{Secret: p.secret}).Wrong(t)
+	return p.clock.Wrong(t)
 }
 
 // scan reads the QR code on the page from its picture, as a camera would.
@@ -71,7 +62,7 @@ func (b *tab) scan(selector string) *phone {
 	if label := strings.TrimPrefix(u.Path, "/"); !strings.HasPrefix(label, "Example Works:") || !strings.HasSuffix(label, b.user) {
 		b.Errorf("the QR code is labelled %q; want Example Works:%s", label, b.user)
 	}
-	return &phone{secret: q.Get("secret")}
+	return newPhone(q.Get("secret"))
 }
 
 // enrolled lets a user enrol elsewhere, and returns the phone.
@@ -79,7 +70,7 @@ func enrolled(t *testing.T, s *gatetest.Server, user string) *phone {
 	t.Helper()
 	p := s.Person(user)
 	p.Enrol(t, "/")
-	return &phone{secret: p.Phone.Secret, last: time.Now().Truncate(30 * time.Second).Add(-30 * time.Second)}
+	return &phone{p.Phone.Secret, p.Phone}
 }
 
 // signInTo proves the phone, after which a page of the gate's comes first.

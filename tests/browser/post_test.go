@@ -81,7 +81,7 @@ var sixDigits = regexp.MustCompile(`(?m)(?:^|[ >#])([0-9]{6})(?:\b|$)`)
 // what came there before.
 func (p *post) code(t *testing.T, to string) string {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if code := p.find(to); code != "" {
 			return code
 		}

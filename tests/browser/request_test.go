@@ -122,7 +122,7 @@ func (b *tab) exportReport(user string) {
 // table waits for the file that was downloaded, and reads it.
 func (b *tab) table() [][]string {
 	b.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		files, _ := filepath.Glob(filepath.Join(b.downloads, "*.csv"))
 		if len(files) != 1 {
 			continue

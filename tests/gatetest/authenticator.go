@@ -18,18 +18,32 @@ type Authenticator struct {
 	last   int64  // the step of the code that was shown last
 }
 
+// patience is how long a code must be good for when it is shown: a busy machine takes
+// its time to type and to judge it.
+const patience = 12 * time.Second
+
 // Code returns the next code, waiting for it if need be: at most half a minute
-// for every code after the third.
+// for every code after the third, and a little longer for the third.
 func (a *Authenticator) Code(t testing.TB) string {
 	t.Helper()
-	now := steady()
-	next := max(a.last+1, now.Unix()/30-1)
+	return a.At(t, a.Next())
+}
+
+// Next is [Authenticator.Code] for whoever makes the code by other means: it returns when
+// the half minute of the next code begins. A server that takes the codes of the last half
+// minute and of the next one, too, takes it for as long as patience says.
+func (a *Authenticator) Next() time.Time {
+	now := time.Now()
+	first := now.Unix()/30 - 1
+	if step-now.Sub(now.Truncate(step)) < patience {
+		first++
+	}
+	next := max(a.last+1, first)
 	for next > time.Now().Unix()/30+1 {
 		time.Sleep(100 * time.Millisecond)
 	}
-	steady()
 	a.last = next
-	return a.At(t, time.Unix(next*30, 0))
+	return time.Unix(next*30, 0)
 }
 
 // At returns the code of a time, noting nothing.
@@ -56,16 +70,4 @@ func (a *Authenticator) Wrong(t testing.TB) string {
 	}
 	t.Fatal("nine codes cannot be ten")
 	return ""
-}
-
-// steady returns the time, waiting past the end of a half minute, so that a
-// code does not age between being shown and being judged.
-func steady() time.Time {
-	for {
-		now := time.Now()
-		if left := step - now.Sub(now.Truncate(step)); left > 2*time.Second {
-			return now
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
 }
