@@ -120,6 +120,10 @@ var doors = map[string][]Way{
 			token := strings.TrimPrefix(v.signedInDirectly(u).Header.Get("Authorization"), "Bearer ")
 			return v.Say("/comms", fmt.Sprintf(`{"auth": %q}`, token)).leadsIn(`"auth":"ok"`)
 		}},
+		{"a token in the request for a WebSocket", true, func(v *Visitor, u User) Answer {
+			token := strings.TrimPrefix(v.signedInDirectly(u).Header.Get("Authorization"), "Bearer ")
+			return v.sayEarly("/comms", fmt.Sprintf(`{"auth": %q}`, token)).leadsIn(`"auth":"ok"`)
+		}},
 		{"a token in the query", false, func(v *Visitor, u User) Answer {
 			token := v.signedInDirectly(u).Header.Get("Authorization")
 			return v.Get("/flows?access_token=" + strings.TrimPrefix(token, "Bearer "))

@@ -2,6 +2,7 @@ package legacy
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -29,7 +30,13 @@ const longestText = 1 << 22
 // is no 101, and ends with the test otherwise.
 func (v *Visitor) Dial(path string) (*Socket, Answer) {
 	v.t.Helper()
-	r := v.Request(http.MethodGet, path, "", nil)
+	return v.dial(path, nil)
+}
+
+// dial sends a body with the request, which browsers do not, and which Node takes for the first frames.
+func (v *Visitor) dial(path string, body []byte) (*Socket, Answer) {
+	v.t.Helper()
+	r := v.Request(http.MethodGet, path, "", bytes.NewReader(body))
 	maps.Copy(r.Header, http.Header{
 		"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Origin": {v.Base}, "Sec-Fetch-Mode": {"websocket"}, "Sec-Fetch-Dest": {"websocket"},
 		"Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="},
@@ -57,13 +64,28 @@ func (v *Visitor) Say(path, text string) Answer {
 	if s == nil {
 		return a
 	}
-	defer s.conn.Close()
-	if err := s.Send(text); err != nil {
-		return a
+	if err := s.Send(text); err == nil {
+		a.Body = s.first()
 	}
-	time.AfterFunc(2*time.Second, func() { s.conn.Close() })
-	a.Body, _ = s.Receive() // nothing, if nothing comes
 	return a
+}
+
+// sayEarly is Say with the text in the request that opens the WebSocket.
+func (v *Visitor) sayEarly(path, text string) Answer {
+	v.t.Helper()
+	s, a := v.dial(path, frame(0x81, text))
+	if s != nil {
+		a.Body = s.first()
+	}
+	return a
+}
+
+// first returns the text that comes within two seconds, or nothing, and closes the socket.
+func (s *Socket) first() string {
+	defer s.conn.Close()
+	defer time.AfterFunc(2*time.Second, func() { s.conn.Close() }).Stop()
+	text, _ := s.Receive() // nothing, if nothing comes
+	return text
 }
 
 // Send sends a text. The mask is that of zeros, which the standard's chapter 5.3 forbids to
@@ -73,6 +95,13 @@ func (s *Socket) Send(text string) error {
 }
 
 func (s *Socket) frame(first byte, text string) error {
+	if _, err := s.conn.Write(frame(first, text)); err != nil {
+		return fmt.Errorf("sending over a socket: %w", err)
+	}
+	return nil
+}
+
+func frame(first byte, text string) []byte {
 	head := []byte{first, 0}
 	switch n := len(text); {
 	case n < 126:
@@ -85,10 +114,7 @@ func (s *Socket) frame(first byte, text string) error {
 		head = binary.BigEndian.AppendUint64(head, uint64(n))
 	}
 	head = append(head, 0, 0, 0, 0)
-	if _, err := s.conn.Write(append(head, text...)); err != nil {
-		return fmt.Errorf("sending over a socket: %w", err)
-	}
-	return nil
+	return append(head, text...)
 }
 
 // Receive returns the next text, waiting for it. It fails when the socket has been closed.

@@ -108,5 +108,6 @@ func TestInsideASession(t *testing.T) {
 var withoutPassword = []string{
 	"an application password in XML-RPC", "an application password in REST", "a feed with its key",
 	"an administrator who switches to the user", "basic of the flows", "a token in the query", "a token in a WebSocket",
+	"a token in the request for a WebSocket",
 	"the names of users in REST", "the names of users in REST by path",
 }
