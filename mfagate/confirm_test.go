@@ -1,6 +1,7 @@
 package mfagate_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -72,4 +73,29 @@ func TestConfirm(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Where a recovery code will not do, none is offered: neither on the page after a wrong
+// code, nor after one was sent. It would be used up, and the person asked again.
+func TestRecoveryCodeIsNotWastedOnTheWayToAChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newCodesWorld(t)
+		alice := w.enrolPhone("alice", aliceNumber)
+		w.handler = w.block(optional).Handler(http.HandlerFunc(w.app))
+		time.Sleep(time.Minute)
+		alice.get("/.mfa/disable").want(303, "/.mfa/challenge?purpose=settings").follow().want(200)
+		offered := func(when string) {
+			t.Helper()
+			if strings.Contains(alice.body, `name="method" value="recovery"`) || !strings.Contains(alice.body, `name="without" value="recovery"`) {
+				t.Errorf("%s the page offers recovery codes, or forgets that they will not do: %s", when, alice.body)
+			}
+		}
+		offered("at first")
+		send := []string{"method", "sms", "action", "send", "purpose", "settings", "return", "/.mfa/disable", "without", "recovery"}
+		alice.post("/.mfa/challenge", send...).want(303).follow().want(200)
+		offered("with a code on its way")
+		alice.post("/.mfa/challenge", "method", "sms", "code", other(w.code(t)), "purpose", "settings", "return", "/.mfa/disable", "without", "recovery").want(401)
+		offered("after a wrong code")
+		alice.post("/.mfa/challenge", "method", "sms", "code", w.code(t), "purpose", "settings", "return", "/.mfa/disable", "without", "recovery").want(303, "/.mfa/disable").follow().want(200)
+	})
 }

@@ -43,6 +43,15 @@ func (v *visit) purpose() string {
 	return purposeSignIn
 }
 
+// without is the method that will not do for what the person is about to do. It is not
+// offered, on the page after a wrong code neither: it would be used up for nothing.
+func (v *visit) without() string {
+	if v.query("without") == v.gate.recoveryName() || v.field("without") == v.gate.recoveryName() {
+		return v.gate.recoveryName()
+	}
+	return ""
+}
+
 // challenge shows the page, open at one method.
 func (v *visit) challenge(a *account, method string, status int, cause pages.Text, wait time.Duration) error {
 	want := v.sess.Want
@@ -56,7 +65,8 @@ func (v *visit) challenge(a *account, method string, status int, cause pages.Tex
 	if len(methods) == 0 {
 		return errForbidden // the policy asks for a factor that this user does not have
 	}
-	if without := v.query("without"); without != "" && len(methods) > 1 {
+	without := v.without()
+	if len(methods) > 1 {
 		methods = slices.DeleteFunc(methods, func(m string) bool { return m == without })
 	}
 	if !slices.Contains(methods, method) {
@@ -79,7 +89,7 @@ func (v *visit) challenge(a *account, method string, status int, cause pages.Tex
 	}
 	f := v.frame()
 	f.Error = cause
-	v.render(status, f, pages.Challenge{Method: method, Methods: methods, View: view, Purpose: v.purpose(), Wait: wait, Resend: resend})
+	v.render(status, f, pages.Challenge{Method: method, Methods: methods, View: view, Purpose: v.purpose(), Without: without, Wait: wait, Resend: resend})
 	return nil
 }
 
@@ -142,6 +152,9 @@ func (v *visit) postSend(method, purpose string) error {
 	pairs := []string{"method", method}
 	if purpose == purposeSettings {
 		pairs = append(pairs, "purpose", purpose)
+	}
+	if without := v.without(); without != "" {
+		pairs = append(pairs, "without", without)
 	}
 	v.redirect(page("challenge", v.back(), pairs...))
 	return nil

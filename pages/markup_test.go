@@ -161,7 +161,7 @@ func (d *document) checkForms(t *testing.T) {
 			t.Errorf("the form for %s has no form_token", attr(form, "action"))
 		}
 	}
-	allowed := strings.Fields("code method saved set action ticket label return form_token everywhere purpose id replace password user reason seen q show message mandatory to enrollment credential email")
+	allowed := strings.Fields("code method saved set action ticket label return form_token everywhere purpose without id replace password user reason seen q show message mandatory to enrollment credential email")
 	for _, n := range d.all {
 		if name := attr(n, "name"); name != "" && n.Data != "meta" && !slices.Contains(allowed, name) {
 			t.Errorf("field %q: want one of %v", name, allowed)

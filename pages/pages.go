@@ -68,6 +68,7 @@ type Challenge struct {
 	Methods []string      // all that the person could use here, "recovery" among them
 	View    any           // of Method's factor
 	Purpose string        // "sign_in" or "settings"
+	Without string        // the method that will not do for what follows and is not offered, or empty
 	Wait    time.Duration // until the next try is allowed; zero means now
 	Resend  time.Duration // until another code may be sent; zero means now
 }

@@ -163,10 +163,15 @@ func (v *view) WaitSeconds() int {
 
 // Method returns the link to another method of the challenge page.
 func (v *view) Method(name string) string {
-	if c, _ := v.Page.(Challenge); c.Purpose == "settings" {
-		return v.Link("/.mfa/challenge", "method", name, "purpose", "settings")
+	c, _ := v.Page.(Challenge)
+	pairs := []string{"method", name}
+	if c.Purpose == "settings" {
+		pairs = append(pairs, "purpose", "settings")
 	}
-	return v.Link("/.mfa/challenge", "method", name)
+	if c.Without != "" {
+		pairs = append(pairs, "without", c.Without)
+	}
+	return v.Link("/.mfa/challenge", pairs...)
 }
 
 // An item is one of several things of a page, with the page around it.
