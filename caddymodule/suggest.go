@@ -33,7 +33,7 @@ func suggest(l learnt) (text string, uncertain bool) {
 	s := &suggestion{learnt: l, login: bestLogin(l.Logins)}
 	for _, a := range s.login.Answers {
 		switch {
-		case a.Went > a.Again:
+		case a.Went > a.Again, a.Token != nil:
 			s.right = append(s.right, a)
 		case a.Again > a.Went || a.Form || a.Status == 401 || a.Status == 403:
 			s.wrong = append(s.wrong, a)
@@ -43,6 +43,7 @@ func suggest(l learnt) (text string, uncertain bool) {
 	s.line("login_form {")
 	s.request()
 	s.judgement()
+	s.token()
 	s.rest()
 	s.line("}")
 	return s.text.String(), s.uncertain
@@ -75,7 +76,7 @@ func (s *suggestion) line(format string, args ...any) {
 }
 
 func (s *suggestion) option(name string, values ...string) {
-	s.line("\t%s %s", name, strings.Join(values, " "))
+	s.line("\t%s", strings.Join(append([]string{name}, values...), " "))
 }
 
 func (s *suggestion) note(format string, args ...any) {

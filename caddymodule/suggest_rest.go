@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/mfagate/caddy-mfagate/mfagate/learn"
@@ -57,17 +58,46 @@ func (s *suggestion) cookies() {
 	}
 }
 
+// token writes how the app knows its users where they come back with a token of the login's answer.
+func (s *suggestion) token() {
+	for _, a := range s.right {
+		if a.Token == nil {
+			continue
+		}
+		s.note("The token in this answer came back in the header %s.", a.Token.Header)
+		words := []string{"bearer", quote(a.Token.JSON)}
+		switch {
+		case a.Token.Header == "Authorization" && a.Token.Scheme == "Bearer":
+		case a.Token.Scheme == "":
+			words = append(words, a.Token.Header)
+		default:
+			words = append(words, strconv.Quote(a.Token.Header+": "+a.Token.Scheme))
+		}
+		s.option("session", words...)
+		s.option("inject")
+		return
+	}
+}
+
+// bringsToken tells whether a program is the app's own scripts with their token.
+func (s *suggestion) bringsToken(p learn.Program) bool {
+	return p.Agent == "browser" && slices.ContainsFunc(s.right, func(a learn.Answer) bool {
+		return a.Token != nil && a.Token.Header == "Authorization" && (p.Authorization == a.Token.Scheme || p.Authorization == "other")
+	})
+}
+
 // programs tells who will be stopped, being no person with a browser.
 func (s *suggestion) programs() {
 	seen := map[string]bool{}
-	for _, p := range s.Programs {
+	programs := slices.DeleteFunc(slices.Clone(s.Programs), s.bringsToken)
+	for _, p := range programs {
 		text := programText(p)
 		if !seen[text] && len(seen) < 12 {
 			seen[text] = true
 			s.note("No browser, or with credentials of its own, so it will be stopped: %s, %d times", text, p.Count)
 		}
 	}
-	if n := len(s.Programs) - len(seen); n > 0 {
+	if n := len(programs) - len(seen); n > 0 {
 		s.note("And %d more like these; --json lists them.", n)
 	}
 }

@@ -28,6 +28,7 @@ type Answer struct {
 	Text     string   `json:"text,omitempty"`  // all of it, if that is a word such as Ok.
 	Words    []string `json:"words,omitempty"` // of a page, such as incorrect
 	Form     bool     `json:"form,omitempty"`  // it asks for a password again
+	Token    *Token   `json:"token,omitempty"` // that came back with later requests
 	Size     int      `json:"size,omitempty"`  // of the last one, in bytes
 
 	Count int `json:"count"`

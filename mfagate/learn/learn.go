@@ -50,6 +50,7 @@ type Learner struct {
 	found    table[*Name]
 	tries    map[[32]byte]*try
 	typists  map[[32]byte]*typist
+	holders  map[[32]byte]*holder
 }
 
 // A try is an attempt whose outcome the client's next page will tell.
@@ -83,7 +84,7 @@ func (l *Learner) Forget() {
 	l.sockets, l.programs, l.queries = newTable[Place](maxPlaces), newTable[Program](maxPlaces), newTable[Door](maxPlaces)
 	l.cookies = newTable[*Cookie](maxCookies)
 	l.places, l.found = newTable[*Guarded](maxPlaces), newTable[*Name](maxFound)
-	l.tries, l.typists = make(map[[32]byte]*try), make(map[[32]byte]*typist)
+	l.tries, l.typists, l.holders = make(map[[32]byte]*try), make(map[[32]byte]*typist), make(map[[32]byte]*holder)
 }
 
 // Watch returns w and r with what is needed to learn from them. Both must be used in
@@ -168,6 +169,7 @@ func (v *visit) learn(s *sent, user, password string) (fresh *Login) {
 	if password != "" {
 		fresh = v.login(s, user, password)
 	} else {
+		v.brings()
 		v.next(asks)
 	}
 	t, typed := v.whose(asks)
@@ -199,6 +201,7 @@ func (v *visit) login(s *sent, user, password string) *Login {
 	v.close(client, false)
 	v.open(client, &try{time.Now(), key, known.value})
 	v.types(client, s.value(user))
+	v.gives(client, s, known.value)
 	if a.Form || v.w.status == http.StatusUnauthorized || v.w.status == http.StatusForbidden {
 		v.close(client, false)
 	}

@@ -217,6 +217,8 @@ func TestMemoryIsBounded(t *testing.T) {
 	l := learn.New(nil)
 	app := readAll(func(w http.ResponseWriter, r *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: "c" + strings.Trim(r.URL.Path, "/"), Value: "x"})
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, `{"token": "0123456789abcdef`+r.UserAgent()+`"}`)
 	})
 	flood := func(from, to int) {
 		for i := from; i < to; i++ {
