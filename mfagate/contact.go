@@ -83,7 +83,7 @@ func chargeContact(t *txn, factor string, d *Delivery) error {
 	if err := chargeAddress(t, factor, d.Limits.Address, d); err != nil {
 		return err
 	}
-	return chargeAll(t, factor, d)
+	return chargeAll(t, factor, d.Limits.All)
 }
 
 func (d *Delivery) limited(factor string) error {

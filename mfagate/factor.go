@@ -153,7 +153,7 @@ type Delivery struct {
 type Limits struct {
 	User    int // to one user; browsers that have proved a factor before have half as many on top
 	Address int // to one address or number, for all users together; half of them at most to enrol it
-	All     int // to everybody
+	All     int // to everybody; half of them at most to enrol
 }
 
 // A Credential is one thing that a user enrolled: a phone, a key, a list of

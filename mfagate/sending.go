@@ -104,14 +104,14 @@ func (v *visit) chargeSending(t *txn, factor string, a *account, st *step, d *De
 	if err := v.chargeUser(t, factor, a, d); err != nil {
 		return err
 	}
-	most := d.Limits.Address
+	most, all := d.Limits.Address, d.Limits.All
 	if st.Purpose == "" { // an enrolment, for which anybody can type any address
-		most = (most + 1) / 2
+		most, all = (most+1)/2, (all+1)/2
 	}
 	if err := chargeAddress(t, factor, most, d); err != nil {
 		return err
 	}
-	if err := chargeAll(t, factor, d); err != nil {
+	if err := chargeAll(t, factor, all); err != nil {
 		return err
 	}
 	e := v.event(EventCodeSent)
@@ -182,7 +182,10 @@ func (t *txn) addressHash(to string) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)), nil
 }
 
-func chargeAll(t *txn, factor string, d *Delivery) error {
+// chargeAll counts a code of a factor, of which there may be so many within a day. Half
+// of them are for people who have enrolled: else strangers with passwords could stop
+// everybody's sign-ins by enrolling.
+func chargeAll(t *txn, factor string, most int) error {
 	k := key(kindSent, "all", factor)
 	all := new(sentAll)
 	if err := t.getRecord(k, all); err != nil && !errors.Is(err, storage.ErrNotFound) {
@@ -191,7 +194,7 @@ func chargeAll(t *txn, factor string, d *Delivery) error {
 	if t.now.Sub(all.Begin) >= day {
 		all.Begin, all.Count = t.now.UTC(), 0
 	}
-	if all.Count >= d.Limits.All {
+	if all.Count >= most {
 		return &LockedError{factor, all.Begin.Add(day), "all"}
 	}
 	all.Count++
@@ -207,7 +210,7 @@ func (v *visit) unsent(f Factor, err error) error {
 	}
 	level := slog.LevelInfo
 	if locked.Limit == "all" {
-		level = slog.LevelError // nobody gets a code until the day is over
+		level = slog.LevelError // nobody, or nobody who is setting up, gets a code until the day is over
 	}
 	v.gate.log.Log(v.r.Context(), level, "code was not sent, a limit is reached", "factor", f.Name(),
 		"limit", locked.Limit, "realm", v.Realm, "user", v.Name, "until", locked.Until)
