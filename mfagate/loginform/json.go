@@ -114,7 +114,7 @@ func parseJSON(data []byte, limit int) (*node, error) {
 	}
 	r := jsonReader{rest: string(data), values: limit}
 	n, err := r.value(maxDepth)
-	if err == nil && r.next() != 0 {
+	if r.next(); err == nil && r.rest != "" { // which may begin with a NUL
 		err = errJSON
 	}
 	if err != nil {

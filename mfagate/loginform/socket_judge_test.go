@@ -207,6 +207,7 @@ func TestJudgedSocketEndsWithWhatIsNotTheSessionsOwn(t *testing.T) {
 		"a name without quotation marks":      {frame(wholeText, `{auth:"`+raw+`"}`)},
 		"single ones":                         {frame(wholeText, `{'auth':'`+raw+`'}`)},
 		"two documents":                       {frame(wholeText, `{}`+foreign)},
+		"a NUL between two":                   {frame(wholeText, "{} \x00"+foreign)},
 		"no number":                           {frame(wholeText, `{"a":NaN,"auth":"`+raw+`"}`)},
 		"a bracket too much":                  {frame(wholeText, foreign+"}")},
 		"too deep":                            {frame(wholeText, strings.Repeat("[", 40)+strings.Repeat("]", 40))},
