@@ -168,6 +168,9 @@ func (v *visit) openToken(boxes []*loginform.Box, cookies loginform.Cookies, inU
 	}
 	for _, c := range v.r.Cookies() {
 		opened, ok := unsealToken(boxes, c.Value)
+		if strings.ContainsAny(opened, `;,"\`) { // of which a script makes no cookie as it is, and the app would read several
+			continue
+		}
 		if _, known := cookies.Value(c.Name); ok && !known && !ownCookie(c.Name) {
 			cookies = append(slices.Clip(cookies), loginform.Cookie{Name: c.Name, Value: opened})
 			token = cmp.Or(token, opened)

@@ -208,7 +208,7 @@ func TestTheOperatorListsWhatElseAScriptIsTold(t *testing.T) {
 	if got, want := string(claims), `{"exp":1999999999,"name":"vic","role":"owner"}`; got != want {
 		t.Errorf("claims: got %s; want %s", got, want)
 	}
-	for _, bad := range [][]string{{"token"}, {"data"}} {
+	for _, bad := range [][]string{{"token"}, {"data"}, {"refresh_token"}, {"role", "refreshToken"}, {"X-Refresh-Token"}} {
 		c.Tell = bad
 		if _, err := loginform.Compile(c); err == nil {
 			t.Errorf("tell %v gives the token away", bad)

@@ -262,8 +262,15 @@ func checkTell(c Config) error {
 		return errors.New("tell: only scripts with a token of their own are told anything; write session bearer, too")
 	case slices.ContainsFunc(pointerParts(c.Bearer.JSON), func(part string) bool { return slices.Contains(c.Tell, part) }):
 		return errors.New("tell: the token itself is told anyway, sealed, and what is around it not as a whole")
+	case slices.ContainsFunc(c.Tell, renewsTokens):
+		return errors.New("tell: whoever has the password would get a token that renews itself, without a second factor; people sign in anew when the token ends")
 	}
 	return nil
+}
+
+// renewsTokens tells whether a name is that of a refresh token (RFC 6749, section 1.5).
+func renewsTokens(name string) bool {
+	return strings.Contains(strings.NewReplacer("_", "", "-", "", ".", "").Replace(strings.ToLower(name)), "refreshtoken")
 }
 
 func checkHome(uri string) error {
