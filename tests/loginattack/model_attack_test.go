@@ -170,6 +170,9 @@ func (m *model) sideDoor(rt *rapid.T) {
 	case "as":
 		c.get(path + "?as=" + user)
 	case "switch":
+		if m.unlisted {
+			return
+		}
 		c.get("/switch?to=" + user)
 	case "session":
 		c.get(path + "?sid=" + plantedID)

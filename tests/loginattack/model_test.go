@@ -111,6 +111,7 @@ type model struct {
 	guessed  map[string]bool   // somebody gave a wrong code for this user
 	shared   bool              // some browser has had the cookies of another
 	former   map[string]string // password of this user
+	unlisted bool              // the operator knows of no side doors
 }
 
 // steps are what may happen, with the likely ones more than once.
@@ -125,6 +126,7 @@ func (m *model) steps() map[string]func(*rapid.T) {
 		{"wait", 2, m.wait}, {"click twice", 1, m.clickTwice}, {"one code twice", 1, m.codeTwice}, {"leave", 1, m.leave},
 		{"copy", 1, m.copyAll}, {"mix", 1, m.mix}, {"go back", 1, m.goBack}, {"rivals", 2, m.rivals}, {"overtake", 1, m.overtake},
 		{"side door", 1, m.sideDoor}, {"plant", 2, m.plant}, {"cross-site", 2, m.crossSite}, {"forge", 1, m.forge}, {"guess", 1, m.guess}, {"poll", 1, m.poll}, {"overstay", 1, m.overstay},
+		{"turn", 1, m.turn},
 		{"fail", 1, m.fail}, {"trouble", 1, m.appTrouble}, {"app forgets", 1, m.appForgets}, {"restart", 1, m.restart},
 	} {
 		for i := range step.weight {
@@ -142,6 +144,9 @@ func newModel(t *testing.T, rt *rapid.T, first *world) *model {
 		w.config.Identify = nil
 	}
 	w.config.Poll = patterns("GET " + polled)
+	if m.unlisted = o.Switch && o.Reset; m.unlisted {
+		w.config.Refuse = nil
+	}
 	w.secure, w.modern = rapid.Bool().Draw(rt, "https"), rapid.Bool().Draw(rt, "modern")
 	for user, p := range first.phones {
 		own := *p
@@ -167,7 +172,7 @@ func drawApp(rt *rapid.T) oracle.Options {
 	habits := rapid.Uint16().Draw(rt, "habits")
 	for i, habit := range []*bool{
 		&o.FormToken, &o.LiveLooksRight, &o.Remember, &o.LogoutKeeps, &o.AnySession, &o.FailureCookie,
-		&o.Basic, &o.APIKeys, &o.LoginAnywhere, &o.GETLogin, &o.ActAs, &o.SessionInURL, &o.Switch,
+		&o.Basic, &o.APIKeys, &o.LoginAnywhere, &o.GETLogin, &o.ActAs, &o.SessionInURL, &o.Switch, &o.Reset,
 	} {
 		*habit = habits>>i&1 == 1
 	}
