@@ -219,7 +219,8 @@ type Probe struct {
 // the login, or in that to Probe. Exactly one of Cookie, Header, JSON,
 // Selector, and Regexp must be set, but that Regexp may stand beside each of the
 // others to take the name out of what they found. It must match once, and its
-// first group is the name.
+// first group is the name. With the header Location it must be there, and a redirection
+// will do as the answer to Probe, which must be 2xx otherwise.
 type Identify struct {
 	Probe    string `json:"probe,omitempty"`    // "GET /path?query"; empty means the answer to the login
 	Cookie   string `json:"cookie,omitempty"`   // glob of a cookie's name

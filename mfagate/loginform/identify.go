@@ -21,6 +21,7 @@ const maxUser = 256
 // An identify is a compiled Identify.
 type identify struct {
 	probe     string // path and query
+	redirects bool   // the name is where the answer leads
 	find      func(*trial) []string
 	take      *regexp.Regexp // nil takes all that was found
 	decodings []func(string) (string, error)
@@ -49,6 +50,9 @@ func compileIdentify(c *Identify) (*identify, error) {
 	}
 	if id.find, err = finder(c); err != nil {
 		errs = append(errs, err)
+	}
+	if id.redirects = http.CanonicalHeaderKey(c.Header) == "Location"; id.redirects && c.Regexp == "" {
+		errs = append(errs, errors.New("header Location: an address is no name; a regexp after it must take that out, as ^/users/([^/?]+)$"))
 	}
 	return id, errors.Join(errs...)
 }
@@ -201,7 +205,7 @@ func elementValue(element *xhtml.Node, attribute string) string {
 func (f *Form) Who(ctx context.Context, a *Answer, probe Prober) (string, error) {
 	id := f.identify
 	if id == nil {
-		return "", ErrNobody
+		return "", nobody("there is no identify")
 	}
 	if id.probe != "" {
 		var err error
@@ -211,18 +215,29 @@ func (f *Form) Who(ctx context.Context, a *Answer, probe Prober) (string, error)
 		if saysNothing(a.Status) {
 			return "", fmt.Errorf("%s: the answer %d says nothing of who is asking", id.probe, a.Status)
 		}
-		if !statusIn([]string{"2xx"}, a.Status) {
-			return "", ErrNobody
+		if !id.answered(a.Status) {
+			return "", nobody("GET %s was answered with %d", id.probe, a.Status)
 		}
 	}
 	if a == nil || a.Truncated || a.encoded() {
-		return "", ErrNobody
+		return "", nobody("it is too long, or encoded")
 	}
 	found := id.find(&trial{Answer: a})
 	if len(found) != 1 {
-		return "", ErrNobody
+		return "", nobody("what identify names is in it %d times", len(found))
 	}
 	return id.name(found[0])
+}
+
+// answered tells whether the answer to a probe may hold a name: a redirection, only where that is in
+// the address to which it leads, as /users/alice.
+func (id *identify) answered(status int) bool {
+	return statusIn([]string{"2xx"}, status) || id.redirects && statusIn([]string{"3xx"}, status)
+}
+
+// nobody is ErrNobody with what is wrong, for the operator. It must not tell what was found.
+func nobody(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrNobody, fmt.Sprintf(format, args...))
 }
 
 // saysNothing tells whether an answer has the status of an app, or a proxy before it, that has
@@ -240,18 +255,18 @@ func (id *identify) name(text string) (string, error) {
 	if id.take != nil {
 		matches := id.take.FindAllStringSubmatch(text, 2)
 		if len(matches) != 1 {
-			return "", ErrNobody
+			return "", nobody("the regexp does not match once")
 		}
 		text = matches[0][1]
 	}
 	for _, decode := range id.decodings {
 		var err error
 		if text, err = decode(text); err != nil {
-			return "", ErrNobody
+			return "", nobody("it cannot be decoded")
 		}
 	}
 	if text == "" || len(text) > maxUser || !printable(text) {
-		return "", ErrNobody
+		return "", nobody("what was found is empty, too long, or has control characters")
 	}
 	return text, nil
 }

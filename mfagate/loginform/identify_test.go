@@ -15,6 +15,11 @@ func who(t *testing.T, id *Identify, a *Answer, probe Prober) (string, error) {
 	return compile(t, c).Who(t.Context(), a, probe)
 }
 
+// always answers every probe so.
+func always(a *Answer) Prober {
+	return func(context.Context, string, string) (*Answer, error) { return a, nil }
+}
+
 func TestWho(t *testing.T) {
 	page := answered(200, `<title>x</title><p class=user title=" al ">  Al <b>Ice</b> &amp; Co </p><i data-user="bob">x</i><i data-user="">y</i>`)
 	for _, test := range []struct {
@@ -39,6 +44,53 @@ func TestWho(t *testing.T) {
 	} {
 		if got, err := who(t, &test.id, test.answer, nil); got != test.want || err != nil {
 			t.Errorf("%+v: got %q, %v; want %q", test.id, got, err, test.want)
+		}
+	}
+}
+
+// Some apps lead whoever is signed in to an address with the name in it, and strangers to the form.
+func TestWhoByWhereTheAppLeads(t *testing.T) {
+	id := &Identify{Probe: "GET /so/", Header: "location", Regexp: `/so/([^/?]+)$`, Decode: "url"}
+	login := answered(200, "")
+	for _, test := range []struct {
+		page *Answer
+		want string
+	}{
+		{answered(302, "", "Location", "http://app.test/so/al%20ice"), "al ice"},
+		{answered(201, "", "Location", "/so/alice"), "alice"},
+		{answered(302, "", "Location", "/login?next=/so/"), ""},
+		{answered(302, "", "Location", "/so/alice", "Location", "/so/bob"), ""},
+		{answered(302, ""), ""},
+		{answered(403, "", "Location", "/so/alice"), ""},
+	} {
+		got, err := who(t, id, login, always(test.page))
+		if got != test.want || test.want == "" && !errors.Is(err, ErrNobody) {
+			t.Errorf("%d %v: got %q, %v; want %q", test.page.Status, test.page.Header, got, err, test.want)
+		}
+	}
+	if got, err := who(t, &Identify{Probe: "GET /so/", Header: "X-User"}, login, always(answered(302, "", "X-User", "alice"))); !errors.Is(err, ErrNobody) {
+		t.Errorf("another header of a redirection: got %q, %v; want ErrNobody", got, err)
+	}
+	c := plainForm()
+	c.Identify = &Identify{Header: "Location"}
+	if _, err := Compile(c); err == nil || !strings.Contains(err.Error(), "an address is no name") {
+		t.Errorf("a whole address as the name: got %v; want an error", err)
+	}
+}
+
+// What is logged tells the operator what to look at, and nothing of what the answer holds.
+func TestWhyNobodyIsTheUser(t *testing.T) {
+	for _, test := range []struct {
+		id   *Identify
+		page *Answer
+		want string
+	}{
+		{&Identify{Probe: "GET /me", JSON: "/name"}, answered(302, "", "Location", "/login?secret"), "GET /me was answered with 302"},
+		{&Identify{Probe: "GET /me", Selector: "b"}, answered(200, "<b>secret</b><b>secret</b>"), "2 times"},
+		{&Identify{Probe: "GET /me", Selector: "b", Regexp: "^u-(.*)$"}, answered(200, "<b>secret</b>"), "the regexp does not match once"},
+	} {
+		if _, err := who(t, test.id, nil, always(test.page)); !errors.Is(err, ErrNobody) || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%+v: got %v; want %q, and not what was found", test.id, err, test.want)
 		}
 	}
 }

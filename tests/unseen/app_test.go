@@ -35,6 +35,7 @@ type app struct {
 	twoSteps  bool   // the name first, then the password
 	script    bool   // JSON in, JSON out
 	check     bool   // the form is shown, and taken, only where a cookie has come back
+	ownPages  bool   // the app tells names only in the addresses that it leads to
 	tokenPair bool   // the form's token is compared with a cookie of its own
 	pad       int    // bytes of claims in the cookie, in chunks, as in ASP.NET
 	self      string // absolute redirections go there
@@ -117,6 +118,10 @@ func (a *app) inside(w http.ResponseWriter, r *http.Request, s *state, id string
 			http.SetCookie(w, &http.Cookie{Name: a.remember, Path: "/", MaxAge: -1})
 		}
 		a.redirect(w, a.login())
+	case "/me/":
+		if a.ownPages {
+			a.redirect(w, "/people/"+url.PathEscape(s.User))
+		}
 	case "/me":
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprintf(w, `{"name":%q}`, s.User)

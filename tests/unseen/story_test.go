@@ -82,6 +82,18 @@ var apps = []struct {
 	submit /login
 	success status 302 location /home
 	failure status 200 selector "input[type=password]"`, ""},
+	{"names in addresses only", &app{cookie: "sid", prg: true, ownPages: true},
+		`
+	user username
+	password password
+	public /static/**
+	logout /logout
+	identify probe GET /me/ header Location regexp "^/people/([^/?]+)$"
+	page /login
+	page /login?next=*
+	submit /login
+	success status 302 not_location /login*
+	failure status 302 location /login*`, ""},
 	{"fields in brackets", &app{cookie: "_app_session", inCookie: true, prg: true, fields: "session[%s]"},
 		`
 	user session[username]
