@@ -261,7 +261,7 @@ func TestRotateUnderWriters(t *testing.T) {
 
 func waitFor(t *testing.T, f func() bool) {
 	t.Helper()
-	for range 500 {
+	for range 6000 {
 		if f() {
 			return
 		}

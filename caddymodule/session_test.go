@@ -191,7 +191,7 @@ func TestReloadUnderTraffic(t *testing.T) {
 		if err := g.load(fmt.Sprintf("issuer %d", i), "PASSWORD\nmfa"); err != nil {
 			t.Error(err)
 		}
-		before, deadline := asked.Load(), time.Now().Add(10*time.Second)
+		before, deadline := asked.Load(), time.Now().Add(time.Minute)
 		for asked.Load() == before && time.Now().Before(deadline) && !t.Failed() {
 			time.Sleep(time.Millisecond)
 		}

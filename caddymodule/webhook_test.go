@@ -63,7 +63,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // got waits until there were n posts.
 func (r *receiver) got(t *testing.T, n int) []post {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		r.mu.Lock()
 		posts := append([]post(nil), r.posts...)
 		r.mu.Unlock()
@@ -89,7 +89,7 @@ func startHook(t *testing.T, url string) *hook {
 		if err := h.Destruct(); err != nil {
 			t.Error(err)
 		}
-		if d := time.Since(begun); d > hookFarewell+time.Second {
+		if d := time.Since(begun); d > hookFarewell+hookTimeout/2 {
 			t.Errorf("stopping took %s; want at most %s", d, hookFarewell)
 		}
 		goleak.VerifyNone(t, leaks)
@@ -166,7 +166,7 @@ func TestWebhookHangs(t *testing.T) {
 	for i := range n {
 		h.add(eventOf(i + 1))
 	}
-	if d := time.Since(begun); d > time.Second {
+	if d := time.Since(begun); d >= hookTimeout {
 		t.Errorf("adding %d events took %s", n, d)
 	}
 	if got := dropped(t) - before; got != n-hookWaiting {
@@ -179,12 +179,12 @@ func TestWebhookSendsWhatWaits(t *testing.T) {
 	r := newReceiver(t)
 	t.Run("", func(t *testing.T) {
 		h := startHook(t, r.URL)
-		for i := range 50 {
+		for i := range 10 { // in the time of a farewell, on a busy machine
 			h.add(eventOf(i))
 		}
 	})
-	if got := len(r.got(t, 50)); got != 50 {
-		t.Errorf("%d posts came; want 50", got)
+	if got := len(r.got(t, 10)); got != 10 {
+		t.Errorf("%d posts came; want 10", got)
 	}
 }
 
@@ -210,7 +210,7 @@ func TestWebhookOfAGateway(t *testing.T) {
 	}
 	begun := time.Now()
 	enrol(g)
-	if d := time.Since(begun); d > 5*time.Second {
+	if d := time.Since(begun); d >= 2*hookTimeout {
 		t.Errorf("enrolling beside a receiver that hangs took %s", d)
 	}
 	hook := app(t).hook

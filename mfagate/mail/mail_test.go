@@ -188,13 +188,13 @@ func TestServerHangs(t *testing.T) {
 	for _, way := range []mail.TLS{mail.StartTLS, mail.Implicit, mail.None} {
 		s := &mail.Sender{Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, From: "mfa@example.com", TLS: way, Timeout: 200 * time.Millisecond}
 		begin := time.Now()
-		if err := s.Send(t.Context(), "alice@example.com", message); err == nil || time.Since(begin) > 5*time.Second {
+		if err := s.Send(t.Context(), "alice@example.com", message); err == nil || time.Since(begin) > 25*time.Second {
 			t.Errorf("%s: err = %v after %v; want one after the timeout", way, err, time.Since(begin))
 		}
 		s.Timeout = time.Hour
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		begin = time.Now()
-		if err := s.Send(ctx, "alice@example.com", message); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) > 5*time.Second {
+		if err := s.Send(ctx, "alice@example.com", message); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) > 25*time.Second {
 			t.Errorf("%s: err = %v after %v; want the context's", way, err, time.Since(begin))
 		}
 		cancel()

@@ -92,7 +92,7 @@ func raw(t *testing.T, s *gatetest.Server, request string) (statuses []string, a
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	conn.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := io.WriteString(conn, request); err != nil {
 		t.Logf("writing: %v", err)
 	}

@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/mfagate/caddy-mfagate/tests/gatetest"
 )
@@ -91,7 +90,7 @@ func TestReplayAfterSignOut(t *testing.T) {
 		defer close(done)
 		p.Try(p.Request(t, "GET", "/slow", nil, nil))
 	}()
-	time.Sleep(100 * time.Millisecond)
+	waitFor(t, "the request to reach the app", func() bool { return s.App.Last(t).URI == "/slow" })
 	signOut(t, p)
 	<-done
 	s.App.Quiet(t, func() {

@@ -146,7 +146,7 @@ func (b *tab) settle() {
 	b.Helper()
 	last, same := "", 0
 	for deadline := time.Now().Add(10 * time.Second); same < 10 && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		now := b.at() + ask[string](b, "document.readyState + document.documentElement.outerHTML.length")
+		now := b.at() + ask[string](b, "document.readyState + document.documentElement?.outerHTML.length")
 		same++
 		if now != last {
 			last, same = now, 0

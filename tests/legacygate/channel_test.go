@@ -103,7 +103,7 @@ type slow struct {
 func (s *slow) Read(p []byte) (int, error) {
 	if s.read >= s.half && !s.waited {
 		s.waited = true
-		for deadline := time.Now().Add(20 * time.Second); s.wire.received() < s.want; time.Sleep(10 * time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); s.wire.received() < s.want; time.Sleep(10 * time.Millisecond) {
 			if s.held = time.Now().After(deadline); s.held {
 				break
 			}

@@ -25,9 +25,8 @@ func TestFormLeftOpen(t *testing.T) {
 	alice := w.person("alice")
 	enrolment(alice)
 	form := alice.hidden(alice.app.Get("/doku.php?id=long&do=edit"), "wikitext")
-	download := alice.download(wikiMedia(alice, "locked.zip", noise(large)))
-	if err := <-download; err != nil {
-		t.Errorf("a download within the session: %v", err)
+	if got := alice.fetch(alice.app, http.MethodGet, wikiMedia(alice, "locked.zip", noise(large)), nil); got.size != large || got.status != http.StatusOK {
+		t.Errorf("a download within the session: %d with %d bytes; want %d", got.status, got.size, large)
 	}
 	time.Sleep(time.Minute + 2*time.Second)
 	const edit = "/doku.php?id=long&do=edit"

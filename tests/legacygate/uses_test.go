@@ -147,12 +147,12 @@ func (p *person) posted(a legacy.Answer, want string) {
 	}
 }
 
-// shown wants a page to show a change within ten seconds: apps answer before they have made
+// shown wants a page to show a change within a minute: apps answer before they have made
 // what they were asked for, qBittorrent for one.
 func (p *person) shown(path, want string) {
 	p.w.Helper()
 	a := p.app.Get(path)
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline) && !strings.Contains(a.Body, want); a = p.app.Get(path) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline) && !strings.Contains(a.Body, want); a = p.app.Get(path) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	p.posted(a, want)

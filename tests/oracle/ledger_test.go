@@ -169,7 +169,7 @@ func TestSocket(t *testing.T) {
 
 func waitClosed(t *testing.T, app *oracle.App) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); app.Open() > 0; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); app.Open() > 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("still open after its connection ended")
 		}
