@@ -192,9 +192,14 @@ func (b *tab) enrolPhone() *phone {
 	b.Helper()
 	b.shoot("choose")
 	b.press(`form[action="/.mfa/enroll/totp"] button`)
+	if b.look.phone {
+		b.click("details:has(svg) > summary")
+	}
 	p := b.scan(".qr")
+	b.shoot("scan")
 	b.fill("#code", p.code(b.T))
 	b.press(`form[action="/.mfa/enroll/totp"] button.primary`)
+	b.shoot("recovery codes")
 	b.saveCodes()
 	return p
 }

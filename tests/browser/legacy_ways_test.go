@@ -45,6 +45,60 @@ func TestLegacyAppByHTTPS(t *testing.T) {
 	}
 }
 
+// chosen tells whether MFAGATE_LEGACY names an app: what tests do with one only then takes
+// longer than tests should that run for every change.
+func chosen(t *testing.T, name string) bool {
+	t.Helper()
+	return os.Getenv("MFAGATE_LEGACY") != "" && slices.Contains(legacy.Chosen(t), name)
+}
+
+// TestLegacyLooks leads through DokuWiki, which works without scripts, without any, and through
+// the gate's pages before it on a phone in the dark, in German.
+func TestLegacyLooks(t *testing.T) {
+	if !chosen(t, "dokuwiki") {
+		return
+	}
+	for _, l := range []look{{name: "no-script", noScript: true}, {name: "phone-dark-german", phone: true, dark: true, language: "de"}} {
+		t.Run(l.name, func(t *testing.T) {
+			u := newAppUse(t, "dokuwiki")
+			b := u.open(l.of("dokuwiki"))
+			u.mistakes(b)
+			p := u.enrol(b)
+			if !l.phone { // for which the app has another menu
+				u.use(b)
+			}
+			b.visit(gatetest.PathSecurity)
+			b.shoot("security")
+			u.again(b, p)
+		})
+	}
+}
+
+// TestLegacyIdle has alice leave qBittorrent open, which goes on asking for news, until her
+// session is locked. She comes back, clicks, proves her phone, and goes on.
+func TestLegacyIdle(t *testing.T) {
+	if !chosen(t, "qbittorrent") {
+		return
+	}
+	u := newAppUse(t, "qbittorrent", "idle 1m")
+	b := u.open(look{name: "qbittorrent-idle"})
+	u.ask(b)
+	p := u.enrol(b)
+	time.Sleep(time.Minute + 2*time.Second) // nobody is there
+	b.shoot("left alone")
+	b.visit(u.deep)
+	b.waitAt(gatetest.PathChallenge)
+	b.shoot("locked")
+	if words := b.text("body"); strings.Contains(words, "Torrents") {
+		t.Errorf("the page of a locked session shows the app:\n%.300s", words)
+	}
+	b.fill("#code", p.code(t))
+	b.press(`form:has(#code) button.primary`)
+	u.wantDeep(b)
+	b.shoot("back")
+	u.use(b)
+}
+
 // wantSecure looks at all cookies of the browser.
 func (u *appUse) wantSecure(b *tab) {
 	u.Helper()
