@@ -53,7 +53,7 @@ var faults = []fault{
 	{errStepGone, http.StatusConflict, "form_expired"},
 	{errStaleCodes, http.StatusConflict, "form_expired"},
 	{errEnrolled, http.StatusConflict, "enrolled_already"},
-	{ErrEnrolled, http.StatusConflict, "enrolled_already"},
+	{ErrEnrolled, http.StatusConflict, "user_enrolled"}, // an administrator is told
 	{errTicketNeeded, http.StatusForbidden, "ticket_needed"},
 	{errTicketWrong, http.StatusForbidden, "ticket_wrong"},
 	{errTicketOther, http.StatusForbidden, "ticket_other"},

@@ -162,6 +162,9 @@ func TestAdministratorIssuesATicket(t *testing.T) {
 		zoe.post("/.mfa/enroll/totp").want(303).follow().want(200).scan()
 		zoe.post("/.mfa/enroll/totp", "code", zoe.code(0)).want(303, "/.mfa/recovery-codes")
 		dora.get(adminPath("order", "action", "ticket", "user", "zoe")).want(409) // she is enrolled now
+		if !strings.Contains(dora.body, "The person is set up already") || strings.Contains(dora.body, "Your account") {
+			t.Errorf("the page is about dora's account, not about zoe's: %s", dora.body)
+		}
 		dora.get(adminPath("order", "action", "reset", "user", "nobody")).want(404)
 		dora.sendOrder("reset", "nobody", "x").want(404)
 	})

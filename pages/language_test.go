@@ -18,7 +18,7 @@ notice.signed_out_all label.continue label.back label.security label.sign_in_aga
 factor.totp.name factor.totp.what factor.recovery.name factor.recovery.what`)
 
 var expectedPages = strings.Fields(`no_identity name_refused cross_site bad_request form_expired not_found
-method_not_allowed too_large unavailable internal insecure signed_out enrolled_already forbidden cookies_duplicate
+method_not_allowed too_large unavailable internal insecure signed_out enrolled_already user_enrolled forbidden cookies_duplicate
 ask_support`)
 
 func TestExpectedMessages(t *testing.T) {
