@@ -50,7 +50,7 @@ func (v *visit) evadesJudgement() bool {
 }
 
 // socketRefused logs that a WebSocket ends for what was sent in it.
-func (v *visit) socketRefused(fault *loginform.SocketFault) {
+func (v *visit) socketRefused(fault *loginform.SocketError) {
 	v.gate.log.Warn("credentials outside of the login form", "site", v.site.Name, "path", v.loggedPath(), "user", v.Name, "error", fault)
 }
 
@@ -75,7 +75,7 @@ const (
 type judgedSocket struct {
 	net.Conn
 	judged io.Reader
-	told   func(*loginform.SocketFault)
+	told   func(*loginform.SocketError)
 
 	mu    sync.Mutex // for what the app sends
 	track loginform.FrameTrack
@@ -85,7 +85,7 @@ type judgedSocket struct {
 // Read implements net.Conn.
 func (s *judgedSocket) Read(p []byte) (int, error) {
 	n, err := s.judged.Read(p)
-	if fault, ok := errors.AsType[*loginform.SocketFault](err); ok {
+	if fault, ok := errors.AsType[*loginform.SocketError](err); ok {
 		s.end(fault)
 	}
 	return n, err
@@ -104,7 +104,7 @@ func (s *judgedSocket) Write(p []byte) (int, error) {
 }
 
 // end tells the browser why the connection ends, if the app is not in the midst of a frame.
-func (s *judgedSocket) end(fault *loginform.SocketFault) {
+func (s *judgedSocket) end(fault *loginform.SocketError) {
 	_ = s.SetDeadline(time.Now().Add(lingerLimit)) // also of a Write that waits
 	s.mu.Lock()
 	first := !s.over

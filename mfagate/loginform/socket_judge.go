@@ -24,25 +24,25 @@ const (
 	closeTooBig   = 1009
 )
 
-// A SocketFault is why a judged WebSocket must end. It tells no value that was sent.
-type SocketFault struct {
+// A SocketError is why a judged WebSocket must end. It tells no value that was sent.
+type SocketError struct {
 	Code   uint16 // of the close frame: 1002, 1008 or 1009
 	Reason string
 }
 
 // Error implements error.
-func (f *SocketFault) Error() string {
+func (f *SocketError) Error() string {
 	return fmt.Sprintf("loginform: a WebSocket's message is refused with %d: %s", f.Code, f.Reason)
 }
 
 // CloseFrame is what a server sends to end the connection (RFC 6455, section 5.5.1).
-func (f *SocketFault) CloseFrame() []byte {
+func (f *SocketError) CloseFrame() []byte {
 	payload := append(binary.BigEndian.AppendUint16(nil, f.Code), f.Reason...)
 	return append([]byte{0x80 | opClose, byte(len(payload))}, payload...)
 }
 
-func unframed(reason string) error { return &SocketFault{closeProtocol, reason} }
-func unfit(reason string) error    { return &SocketFault{closePolicy, reason} }
+func unframed(reason string) error { return &SocketError{closeProtocol, reason} }
+func unfit(reason string) error    { return &SocketError{closePolicy, reason} }
 
 func (f *Form) compileSocketToken() error {
 	c := f.config.WebSocketToken
@@ -85,7 +85,7 @@ func (f *Form) LeavesSockets() bool {
 // messages, each in one frame, that are JSON in which there is one way to read, and in which
 // open has opened what stands at the pointers of WebSocketToken. A token that does not
 // open, a message that is something else or too long, and a frame that RFC 6455 forbids
-// end the stream with a *SocketFault, and nothing of that message is read. Control frames pass as they come.
+// end the stream with a *SocketError, and nothing of that message is read. Control frames pass as they come.
 func (f *Form) JudgeTokens(r io.Reader, open func(sealed string) (token string, ok bool)) io.Reader {
 	return &socketJudge{r: bufio.NewReader(r), message: func(text []byte) ([]byte, error) {
 		return openMessage(text, f.socketTokens, open)
@@ -221,7 +221,7 @@ func (s *socketJudge) next() error {
 	case f.op != opContinued && s.kind != opContinued:
 		return unframed("a message begins within another one")
 	case f.size > MaxSocketMessage-uint64(s.text.Len()):
-		return &SocketFault{closeTooBig, "a message is too long"}
+		return &SocketError{closeTooBig, "a message is too long"}
 	case f.op != opContinued:
 		s.kind = f.op
 	}
@@ -292,7 +292,8 @@ func (s *socketJudge) head() (*socketFrame, error) {
 // length reads that of a longer frame, which there is one way to write.
 func (s *socketJudge) length(f *socketFrame) error {
 	var b [8]byte
-	size, least := 0, uint64(0)
+	var size int
+	var least uint64
 	switch f.size {
 	case 126:
 		size, least = 2, 126

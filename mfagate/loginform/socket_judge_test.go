@@ -119,7 +119,7 @@ func (a *appReader) all() (all []said, err error) {
 func judge(t testing.TB, r io.Reader, open func(string) (string, bool)) (out []byte, code uint16) {
 	t.Helper()
 	out, err := io.ReadAll(judging(t).JudgeTokens(r, open))
-	var fault *SocketFault
+	var fault *SocketError
 	switch {
 	case errors.As(err, &fault):
 		return out, fault.Code
@@ -289,8 +289,8 @@ func TestJudgedSocketBelievesNoLength(t *testing.T) {
 	}
 }
 
-func TestSocketFaultIsAWholeCloseFrame(t *testing.T) {
-	for _, fault := range []*SocketFault{{closeProtocol, "a length is written as none is"}, {closePolicy, "a message has the token's name in another spelling"}} {
+func TestSocketErrorIsAWholeCloseFrame(t *testing.T) {
+	for _, fault := range []*SocketError{{closeProtocol, "a length is written as none is"}, {closePolicy, "a message has the token's name in another spelling"}} {
 		b := fault.CloseFrame()
 		if b[0] != 0x88 || int(b[1]) != len(b)-2 || b[1] > maxControl || binary.BigEndian.Uint16(b[2:]) != fault.Code {
 			t.Errorf("got %x", b)
