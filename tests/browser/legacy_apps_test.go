@@ -17,13 +17,15 @@ type legacyLogin struct {
 	account        string // that needs a ticket to enrol
 	ownHost        bool   // the app wants its own address in Host
 
-	deep   string       // the page that is asked for first
-	inside string       // what only people who signed in see
-	clicks []click      // through pages
-	act    func(b *tab) // one real thing
-	leave  func(b *tab) // the app's own way out; nil if it has none
-	after  string       // what somebody clicks in another tab after that
-	kept   []string     // what its login page asks for that strangers do not get; nobody sees it
+	deep    string       // the page that is asked for first
+	inside  string       // what only people who signed in see
+	clicks  []click      // through pages
+	act     func(b *tab) // one real thing
+	leave   func(b *tab) // the app's own way out; nil if it has none
+	left    string       // what the app says then, unless it is its form
+	forGood bool         // its session stays good after that, for whoever has it
+	after   string       // what somebody clicks in another tab after that
+	kept    []string     // what its login page asks for that strangers do not get; nobody sees it
 }
 
 // A click leads to where there is something.
@@ -63,6 +65,7 @@ var legacyLogins = map[string]legacyLogin{
 		kept:   []string{"404 /favicon.ico"}, // there is none
 		act:    func(b *tab) { b.writePost() },
 		leave:  func(b *tab) { b.poke("#wp-admin-bar-logout a") },
+		left:   "You are now logged out",
 		after:  "#menu-posts > a",
 	},
 	"roundcube": {
@@ -71,6 +74,7 @@ var legacyLogins = map[string]legacyLogin{
 		clicks: []click{{"#taskmenu a.contacts", "#directorylist"}, {"#taskmenu a.mail", "#messagelist"}, {"#taskmenu a.settings", "#settings-menu"}},
 		act:    func(b *tab) { b.writeMail() },
 		leave:  func(b *tab) { b.click("#taskmenu a.logout") },
+		left:   "successfully terminated the session",
 		after:  "#taskmenu a.contacts",
 	},
 	"redmine": {
@@ -87,7 +91,8 @@ var legacyLogins = map[string]legacyLogin{
 		clicks: []click{{"#tabs a[href='#running']", "#running.active"}, {"#tabs a[href='#notebooks']", "#notebooks.active"}},
 		act:    func(b *tab) { b.runCell() },
 		leave:  func(b *tab) { b.press("#logout") },
-		after:  "#refresh_notebook_list",
+		left:   "Successfully logged out", forGood: true, // it is signed, and not kept
+		after: "#refresh_notebook_list",
 	},
 	"node-red": {
 		user: "#node-dialog-login-username", password: "#node-dialog-login-password", button: "#node-dialog-login-submit",
@@ -172,7 +177,9 @@ func (b *tab) writePost() {
 	b.Helper()
 	b.visit("/wp-admin/post-new.php")
 	b.waitFor(".wp-block-post-title")
-	eval[bool](b, `document.querySelectorAll(".components-modal__header button").forEach(x => x.click()); true`)
+	b.until("the editor without its welcome", func() bool {
+		return ask[bool](b, `(w => { w?.click(); return !w })(document.querySelector(".components-modal__header button")) && !!wp.data?.select("core/edit-post")?.isFeatureActive && !wp.data.select("core/edit-post").isFeatureActive("welcomeGuide")`)
+	})
 	b.fill(".wp-block-post-title", "Plans for June")
 	b.click(".editor-post-publish-panel__toggle")
 	b.waitFor(".editor-post-publish-panel .editor-post-publish-button:not([aria-disabled=true])")

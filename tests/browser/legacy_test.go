@@ -3,7 +3,6 @@ package browser_test
 import (
 	"encoding/base64"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -30,8 +29,7 @@ func TestLegacyApps(t *testing.T) {
 			u.mistakes(b)
 			p := u.enrol(b)
 			faults := w.seen()
-			long := os.Getenv("MFAGATE_LEGACY") != ""
-			if long {
+			if long() {
 				u.use(b)
 				faults = append(faults, w.seen()...)
 				u.twoTabs(b)
@@ -49,6 +47,7 @@ type appUse struct {
 	legacyLogin
 	app  *legacy.App
 	gate *gatetest.Server
+	wire *wire // between the two, where the apps are used for long
 }
 
 func newAppUse(t *testing.T, name string, options ...string) *appUse {
@@ -58,7 +57,12 @@ func newAppUse(t *testing.T, name string, options ...string) *appUse {
 		t.Fatalf("nobody has told how a person uses %s", name)
 	}
 	u := &appUse{T: t, legacyLogin: login, app: legacy.Start(t, name)}
-	proxy := "reverse_proxy " + strings.TrimPrefix(u.app.URL, "http://")
+	address := u.app.URL
+	if long() {
+		u.wire = newWire(t, u.app)
+		address = u.wire.URL
+	}
+	proxy := "reverse_proxy " + strings.TrimPrefix(address, "http://")
 	if login.ownHost {
 		proxy += " {\nheader_up Host {upstream_hostport}\n}"
 	}
@@ -250,40 +254,6 @@ func (b *tab) follow(c click) {
 		}
 	}
 	b.waitFor(c.there)
-}
-
-// twoTabs leaves the app in one tab and clicks in the other, and goes back in the first.
-func (u *appUse) twoTabs(b *tab) {
-	u.Helper()
-	if u.leave == nil {
-		return
-	}
-	other := b.another()
-	other.answerDialogs()
-	other.visit(u.deep)
-	other.waitFor(u.inside)
-	b.visit(u.deep)
-	b.waitFor(u.inside)
-	u.leave(b)
-	u.wantOut(b)
-	b.shoot("left")
-	eval[bool](other, "document.querySelector("+quote(u.after)+")?.click(); true") // a script may have left already
-	other.settle()
-	other.shoot("clicked after leaving elsewhere")
-	other.visit(u.deep)
-	u.shown(other)
-	eval[bool](b, "history.back(); true")
-	b.settle()
-	b.shoot("back after leaving")
-}
-
-// wantOut waits until the page has left the app: some say so before they have asked for it.
-func (u *appUse) wantOut(b *tab) {
-	u.Helper()
-	b.until("the sign-out", func() bool {
-		form := ask[bool](b, "!!document.querySelector("+quote(u.password)+")?.checkVisibility()")
-		return b.count(u.inside) == 0 && (form || b.at() != u.deep)
-	})
 }
 
 // again signs in with the phone.

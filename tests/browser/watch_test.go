@@ -39,14 +39,16 @@ func (w *watch) saw(event any) {
 	defer w.mu.Unlock()
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
-		w.asked[e.RequestID] = pathOf(e.Request.URL)
+		if own(e.Request.URL) {
+			w.asked[e.RequestID] = pathOf(e.Request.URL)
+		}
 	case *network.EventResponseReceived:
 		if e.Type != network.ResourceTypeDocument && e.Response.Status >= 400 {
 			w.note("%d %s", e.Response.Status, pathOf(e.Response.URL))
 		}
 	case *network.EventLoadingFailed:
-		if !e.Canceled && e.ErrorText != "net::ERR_ABORTED" { // by the next page
-			w.note("%s %s", e.ErrorText, w.asked[e.RequestID])
+		if asked := w.asked[e.RequestID]; asked != "" && !e.Canceled && e.ErrorText != "net::ERR_ABORTED" { // by the next page
+			w.note("%s %s", e.ErrorText, asked)
 		}
 	case *runtime.EventExceptionThrown:
 		text := e.ExceptionDetails.Text
@@ -70,6 +72,13 @@ func (w *watch) seen() []string {
 	seen := slices.Sorted(maps.Keys(w.faults))
 	clear(w.faults)
 	return seen
+}
+
+// own tells whether an address is of this machine. What an app wants from the outside does
+// not come here, with or without a gate.
+func own(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && (u.Hostname() == "localhost" || u.Hostname() == "127.0.0.1")
 }
 
 func pathOf(address string) string {
