@@ -199,6 +199,30 @@ func TestWhatElseGoesToTheFormsOfApps(t *testing.T) {
 	}
 }
 
+// The apps' own links are such that the app sees them, and says goodbye itself.
+func TestSignOutLinksReachTheApp(t *testing.T) {
+	for recipe, link := range map[string]string{
+		"wordpress": "GET /wp-login.php?action=logout&_wpnonce=0f1e2d3c4b", "roundcube": "GET /?_task=logout&_token=XyZ0123456789",
+		"redmine": "POST /logout", "jupyter": "GET /logout", "node-red": "POST /auth/revoke",
+	} {
+		c, err := readRecipe(recipe)
+		if err != nil {
+			t.Fatal(err)
+		}
+		form, err := loginform.Compile(*c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		method, target, _ := strings.Cut(link, " ")
+		if r := sends(method, target, ""); form.Classify(r) != loginform.Logout || !form.SignsOut(r) {
+			t.Errorf("%s: %s does not go to the app as it is", recipe, link)
+		}
+		if r := sends(method, target+"&log=alice", ""); form.SignsOut(r) {
+			t.Errorf("%s: %s goes to the app with anything behind it", recipe, link)
+		}
+	}
+}
+
 // A right password is not enough where the app asks for more of its own.
 func TestRedmineWithItsOwnSecondFactor(t *testing.T) {
 	c, err := readRecipe("redmine")

@@ -148,6 +148,10 @@ func (v *visit) appLogout(next Next) error {
 	if err != nil {
 		return v.refused(err)
 	}
+	tokens, err := v.bindingTokens()
+	if err != nil {
+		return v.refused(err)
+	}
 	if err := v.endBinding(); err != nil {
 		return v.refused(err)
 	}
@@ -158,6 +162,9 @@ func (v *visit) appLogout(next Next) error {
 	v.askAgain()
 	v.dropCookies(cookies)
 	r := v.appRequest(v.r.Context(), v.r, cookies)
+	if len(tokens) > 0 {
+		return v.revoke(r, tokens, next)
+	}
 	w := v.seal(&loginform.Jar{Reserved: ownCookie})
 	if err := w.finish(next(w, r, Decision{})); err != nil {
 		v.gate.log.Info("signing out at the app", "site", v.site.Name, "error", err)
