@@ -19,7 +19,9 @@ if [ ! -e "$DIR/conf" ]; then
 	mkdir -p "$DIR/conf"
 	settings >"$DIR/conf/web.conf"
 fi
-daemon deluge-web -d -c "$DIR/conf" -i "$BIND" -p "$PORT" -L warning
+# It makes a folder there for uploads, and leaves it behind when it is killed.
+mkdir -p "$DIR/tmp"
+TMPDIR=$DIR/tmp daemon deluge-web -d -c "$DIR/conf" -i "$BIND" -p "$PORT" -L warning
 wait_http /
 announce /
 user - "$PASSWORD_ALICE"
