@@ -172,7 +172,7 @@ func TestEveryFormIsItsOwnSites(t *testing.T) {
 	wantForms(t, theirs, pathOrder+" reset", pathOrder+" disable", pathOrder+" unlock", pathOrder+" sign_out", pathOrder+" ticket", pathReport+" download", pathMode, pathRequests+" approve", pathRequests+" refuse")
 	lures := []http.Header{
 		{"Origin": {"https://evil.example"}, "Sec-Fetch-Site": {"cross-site"}}, {"Origin": {"http://evil.localhost"}, "Sec-Fetch-Site": {"same-site"}},
-		{"Origin": {"null"}, "Sec-Fetch-Site": {""}}, {"Origin": {""}, "Sec-Fetch-Site": {""}, "form_token": nil},
+		{"Origin": {"null"}, "Sec-Fetch-Site": {""}}, {"Origin": {""}, "Sec-Fetch-Site": {""}, "Form-Token": nil},
 	}
 	o.unchanged(t, "a lure", func() {
 		for p, all := range map[*gatetest.Person]map[string]gatetest.Form{o.alice: mine, o.dora: theirs} {
@@ -188,11 +188,11 @@ func TestEveryFormIsItsOwnSites(t *testing.T) {
 }
 
 // lured sends a form as another site makes a browser send it: a header of no value
-// is not sent, and form_token stands for the token.
+// is not sent, and Form-Token stands for the field with the token.
 func lured(t *testing.T, p *gatetest.Person, f gatetest.Form, lure http.Header) int {
 	t.Helper()
 	values := maps.Clone(f.Values)
-	_, bare := lure["form_token"]
+	_, bare := lure["Form-Token"]
 	if bare {
 		values.Del("form_token")
 	}
