@@ -205,7 +205,7 @@ func (d *diagnosis) exposure(a administration, s *site, about string) {
 			d.say(resultDangerous, about, "%s is served without HTTPS, and no trusted_proxies say that something in front does it: the gate refuses everybody there", text)
 		}
 	}
-	if from := a.app.sites.enrollFrom(s.realm); s.pages.telling != nil && (len(from) == 0 || from[0] == "open") {
+	if from := a.app.sites.enrollFrom(s.realm); s.pages.telling != nil && !s.pages.typed() && (len(from) == 0 || from[0] == "open") {
 		d.say(resultWarning, about, "first enrolment is open to whoever has a password (enroll_from)")
 	}
 	if s.options.ResetDelay == 0 {

@@ -87,6 +87,20 @@ func TestDoctorWarnsOfObserving(t *testing.T) {
 	}
 }
 
+// Where only a typed name tells who people are, each needs a ticket: enrolment is not open there.
+func TestDoctorKnowsWhereEnrolmentIsOpen(t *testing.T) {
+	for lines, want := range map[string]bool{"user u\nidentify probe GET /me json /name": true, "user u": false, "user const shared": false} {
+		g := serveAdmin(t, "mfa {\nlogin_form {\npage /login\nsubmit /login\n"+lines+"\npassword p\nsuccess status 302\n}\n}")
+		open := false
+		for _, check := range g.diagnosis().Checks {
+			open = open || strings.Contains(check.Text, "first enrolment is open")
+		}
+		if open != want {
+			t.Errorf("%q: told that enrolment is open: %v; want %v", lines, open, want)
+		}
+	}
+}
+
 // TestNobodyElseWalks: the mark is no header.
 func TestNobodyElseWalks(t *testing.T) {
 	w := walkOf(&http.Request{})

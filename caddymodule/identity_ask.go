@@ -146,6 +146,11 @@ func (p *pagesOf) add(h *Handler) {
 	}
 }
 
+// typed tells whether nobody but people themselves says who they are, on a login form.
+func (p *pagesOf) typed() bool {
+	return p.telling != nil && p.telling.login != nil && p.telling.login.Form.Config().Identify == nil
+}
+
 // serving returns the handler that serves one of the gate's own paths, which is h
 // if the site has no other for it.
 func (all *sites) serving(h *Handler, path string) *Handler {

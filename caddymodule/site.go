@@ -358,6 +358,9 @@ func (all *sites) logOpenEnrolment(logger *slog.Logger) {
 		if all.byName[name].pages.telling == nil {
 			continue // whoever is asked for a name needs a ticket
 		}
+		if all.byName[name].pages.typed() {
+			continue // and so does whoever has only typed one
+		}
 		from := all.shared(cmp.Or(all.byName[name].realm, all.realm, defaultRealm)).EnrollFrom
 		if all.byName[name].groupless && all.namesGroups(name) {
 			logger.Warn("first enrolment may need a ticket for everybody: admins or auditors name groups, and one of the site's blocks does not tell them; write groups in each", "site", name)

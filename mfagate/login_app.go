@@ -73,30 +73,41 @@ func setCookieLine(r *http.Request, h string) {
 }
 
 // hold asks the app and holds its answer. What comes when nobody waits any more is none:
-// a proxy answers in the app's place then.
-func (v *visit) hold(r *http.Request, next Next) (answer *loginform.Answer, err error) {
-	defer func() {
-		p := recover()
-		if cause, ok := p.(error); ok && errors.Is(cause, http.ErrAbortHandler) { // so a proxy tells of an answer that ends half-way
-			answer, err = nil, fmt.Errorf("%w: it broke off", errAppDown)
-		} else if p != nil {
-			panic(p)
-		}
-	}()
+// a proxy answers in the app's place then. One that is too long is cut off, and still has its status.
+func (v *visit) hold(r *http.Request, next Next) (*loginform.Answer, error) {
 	asked := &url.URL{Scheme: "http", Host: r.Host, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery} // before what stands behind takes off a prefix
 	rec := new(loginform.Recorder)
-	if err := next(rec, r, Decision{}); err != nil {
-		return nil, fmt.Errorf("%w: %w", errAppDown, err)
+	if err := recordAnswer(rec, r, next); err != nil && !rec.Full() {
+		return nil, err
+	}
+	if rec.Full() {
+		v.gate.log.Warn("an answer of the app is too long to be read whole", "site", v.site.Name, "path", asked.Path, "limit", loginform.MaxAnswer)
 	}
 	if err := r.Context().Err(); err != nil {
 		return nil, fmt.Errorf("%w: %w", errAppDown, err)
 	}
-	answer = rec.Answer()
+	answer := rec.Answer()
 	if v.login.Form.Config().RewriteLocation {
 		localize(answer.Header, r.Host)
 	}
 	answer.URL = asked
 	return answer, nil
+}
+
+// recordAnswer asks the app. An answer that ends half-way is none.
+func recordAnswer(rec *loginform.Recorder, r *http.Request, next Next) (err error) {
+	defer func() {
+		p := recover()
+		if cause, ok := p.(error); ok && errors.Is(cause, http.ErrAbortHandler) { // so a proxy tells of it
+			err = fmt.Errorf("%w: it broke off", errAppDown)
+		} else if p != nil {
+			panic(p)
+		}
+	}()
+	if err := next(rec, r, Decision{}); err != nil {
+		return fmt.Errorf("%w: %w", errAppDown, err)
+	}
+	return nil
 }
 
 // probe makes a request of the gate's own with the given cookies. Redirections are

@@ -105,10 +105,7 @@ func (v *visit) promote(a *loginAttempt) error {
 			a.fresh = true // what the app made of those cookies is not for this name
 		}
 		if a.fresh {
-			back := l.Return
-			if l, p = v.newLineage(), nil; back != "" {
-				l.Return = back
-			}
+			l, p = v.lineageAfter(l), nil
 		}
 		if p == nil {
 			p = &promotion{Binding: rand.Text(), Name: a.name}
@@ -295,7 +292,7 @@ func (v *visit) admit(a *loginAttempt, identified bool) error {
 		s := v.pendingSession(t.now)
 		s.Binding, s.Lineage, s.Typed = a.binding, a.lineage.ID, !identified
 		s.Want = requirement{v.policy.Factors, v.policy.MaxAge, orRoot(cmp.Or(localPath(a.lineage.Return), localPath(v.login.Form.Config().Home)))}
-		out, err = v.putSignIn(t, s)
+		out, err = v.putSignIn(t, s, a.lineage.Ticket)
 		return err
 	})
 	if err != nil {
@@ -306,10 +303,13 @@ func (v *visit) admit(a *loginAttempt, identified bool) error {
 }
 
 // putSignIn stores the session of a sign-in. Where there is no proof to wait for, it
-// lives as long as one that was proved.
-func (v *visit) putSignIn(t *txn, s session) (saved, error) {
+// lives as long as one that was proved. The ticket is of the link that the person had opened before, if any.
+func (v *visit) putSignIn(t *txn, s session, ticket string) (saved, error) {
 	a, err := t.account(v.Subject)
 	if err != nil {
+		return saved{}, err
+	}
+	if s.Ticket, err = t.ticketOf(ticket, a); err != nil {
 		return saved{}, err
 	}
 	v.sess = &s // as the leave sees it

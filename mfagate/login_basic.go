@@ -220,12 +220,16 @@ func (v *visit) admitBasic(a *loginAttempt, identified bool, sum []byte) error {
 	if err := v.allowPending(); err != nil {
 		return err
 	}
+	l, _, err := v.lineage()
+	if err != nil {
+		return err
+	}
 	var out saved
-	err := v.commit(func(t *txn) (err error) {
+	err = v.commit(func(t *txn) (err error) {
 		s := v.pendingSession(t.now)
 		s.Binding, s.Typed, s.Password = a.binding, !identified, sum
 		s.Want = requirement{v.policy.Factors, v.policy.MaxAge, v.wantedPage()}
-		out, err = v.putSignIn(t, s)
+		out, err = v.putSignIn(t, s, l.Ticket)
 		return err
 	})
 	if err != nil {

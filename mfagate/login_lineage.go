@@ -21,11 +21,19 @@ type lineage struct {
 	ID     string    `json:"id"`
 	Made   time.Time `json:"made"`
 	Return string    `json:"return,omitempty"` // the page that was asked for first
+	Ticket string    `json:"ticket,omitempty"` // of the link with which the person came, before the sign-in
 	Again  bool      `json:"again,omitempty"`  // the browser has to ask for a password anew
 }
 
 func (v *visit) newLineage() lineage {
 	return lineage{ID: rand.Text(), Made: v.now.UTC()}
+}
+
+// lineageAfter is a new one of the same person, who wants the same.
+func (v *visit) lineageAfter(l lineage) lineage {
+	next := v.newLineage()
+	next.Return, next.Ticket = l.Return, l.Ticket
+	return next
 }
 
 // lineage returns that of the request's cookie; found is false if there is none
@@ -59,7 +67,8 @@ func (v *visit) keep(l lineage) error {
 	return err
 }
 
-// keepReturn notes which page was asked for, to go there after the sign-in.
+// keepReturn notes which page was asked for, to go there after the sign-in. Of the link with
+// a ticket that is the ticket.
 func (v *visit) keepReturn() error {
 	l, found, err := v.lineage()
 	if err != nil {
@@ -68,7 +77,11 @@ func (v *visit) keepReturn() error {
 	if !found {
 		l = v.newLineage()
 	}
-	l.Return = v.wanted()
+	if code := v.query("ticket"); code != "" && len(code) <= maxTicket && v.client.Sent.Path == Prefix+"enroll" {
+		l.Ticket = code
+	} else {
+		l.Return = v.wanted()
+	}
 	return v.keep(l)
 }
 

@@ -85,8 +85,7 @@ func (v *visit) visitorLineage() (l lineage, old bool, err error) {
 			return l, true, nil
 		}
 	}
-	fresh := v.newLineage()
-	fresh.Return = l.Return
+	fresh := v.lineageAfter(l)
 	return fresh, false, nil
 }
 
@@ -174,8 +173,7 @@ func (v *visit) freshVisit(kind loginform.Kind, l lineage, next Next) error {
 	if v.changes() {
 		return v.toLogin()
 	}
-	fresh := v.newLineage()
-	fresh.Return = l.Return
+	fresh := v.lineageAfter(l)
 	if err := v.keep(fresh); err != nil {
 		return v.refused(err)
 	}

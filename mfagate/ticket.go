@@ -79,6 +79,21 @@ func (t *txn) checkTicket(hash string, a *account) error {
 	return nil
 }
 
+// ticketOf returns the hash of a ticket if it is good for that account, and nothing of any other.
+func (t *txn) ticketOf(code string, a *account) (hash string, err error) {
+	if code == "" {
+		return "", nil
+	}
+	hash = ticketHash(code)
+	switch err := t.checkTicket(hash, a); {
+	case errors.Is(err, errTicketWrong), errors.Is(err, errTicketOther):
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	return hash, nil
+}
+
 // useTicket consumes the ticket of a session that enrols.
 func (t *txn) useTicket(v *visit, s *session, a *account) error {
 	if s.Ticket == "" {

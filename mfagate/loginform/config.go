@@ -5,8 +5,9 @@ const (
 	// MaxForm is the length in bytes of the longest login request.
 	MaxForm = 64 << 10
 
-	// MaxAnswer is how much of an answer is held to be judged, in bytes.
-	MaxAnswer = 256 << 10
+	// MaxAnswer is how much of an answer is held to be judged, in bytes. Some apps
+	// answer a right password with their whole first page and all its scripts: MeshCentral with 1.4 MB.
+	MaxAnswer = 2 << 20
 )
 
 // A Config describes the login form of one app. Page, Submit, Password, and

@@ -56,6 +56,9 @@ func (w *Recorder) Write(p []byte) (int, error) {
 // Flush implements http.Flusher: there is nobody to send anything to yet.
 func (w *Recorder) Flush() { w.WriteHeader(http.StatusOK) }
 
+// Full tells whether there was more than the limit, so that whoever wrote it may have broken off.
+func (w *Recorder) Full() bool { return w.answer.Truncated }
+
 // Answer returns what was recorded.
 func (w *Recorder) Answer() *Answer {
 	w.WriteHeader(http.StatusOK)

@@ -44,6 +44,7 @@ type app struct {
 	header    bool   // scripts send the session's token in a header; it is in a cookie
 	base      string // where a proxy puts the app
 	fields    string // what the names of fields are in, such as login[%s]
+	big       int    // bytes of script in each page
 	key       []byte
 
 	mu       sync.Mutex
@@ -109,6 +110,11 @@ func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// filler is what script apps have in their pages.
+func (a *app) filler() string {
+	return "<script>" + strings.Repeat("//23456789abcde\n", a.big/16) + "</script>"
+}
+
 func (a *app) inside(w http.ResponseWriter, r *http.Request, s *state, id string) {
 	switch r.URL.Path {
 	case "/logout":
@@ -146,7 +152,7 @@ func (a *app) inside(w http.ResponseWriter, r *http.Request, s *state, id string
 
 func (a *app) home(w http.ResponseWriter, s *state, flash string) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	fmt.Fprintf(w, `<!doctype html><title>App</title><p>%s</p><p>%s%s</p><form method=post action=%s/upload enctype=multipart/form-data><input type=hidden name=csrf value="%s"><input type=file name=file></form>`, flash, marker, s.User, a.base, s.CSRF)
+	fmt.Fprintf(w, `<!doctype html><title>App</title>%s<p>%s</p><p>%s%s</p><form method=post action=%s/upload enctype=multipart/form-data><input type=hidden name=csrf value="%s"><input type=file name=file></form>`, a.filler(), flash, marker, s.User, a.base, s.CSRF)
 }
 
 func (a *app) upload(w http.ResponseWriter, r *http.Request, s *state) {
@@ -198,7 +204,7 @@ func (a *app) showForm(w http.ResponseWriter, r *http.Request, s *state, flash s
 		http.SetCookie(w, &http.Cookie{Name: ".AspNetCore.Antiforgery.x1", Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	fmt.Fprintf(w, `<!doctype html><title>Sign in</title><p role=alert>%s</p>`, html.EscapeString(flash))
+	fmt.Fprintf(w, `<!doctype html><title>Sign in</title>%s<p role=alert>%s</p>`, a.filler(), html.EscapeString(flash))
 	action := a.action()
 	fields := fmt.Sprintf(`<input name=%s><input type=password name=%s>`, a.field("username"), a.field("password"))
 	switch {

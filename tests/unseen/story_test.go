@@ -46,6 +46,18 @@ var apps = []struct {
 	submit /
 	success probe GET /me contains name
 	failure selector "input[type=password]"`, ""},
+	{"a page of a megabyte, as MeshCentral has it", &app{cookie: "xid", root: true, direct: true, big: 1 << 20},
+		`
+	user username
+	password password
+	public /static/**
+	logout /logout
+	page /
+	page /?next=*
+	submit /
+	success selector "form[action='/upload']"
+	failure selector "input[type=password]"
+	identify probe GET / regexp "` + marker + `(\w+)"`, ""},
 	{"cookies in chunks of four kilobytes", &app{cookie: ".AspNetCore.Cookies", inCookie: true, tokenPair: true, pad: 4500},
 		common + `
 	page /login
