@@ -321,6 +321,9 @@ func (m *model) logOut(rt *rapid.T) {
 	}
 	b.who, b.due = "", false
 	if token != "" {
+		if rapid.IntRange(0, 3).Draw(rt, "restart") == 0 {
+			m.restart(rt) // which must not forget it
+		}
 		thief.get("/notes") // with the cookies as they were: that the browser has dropped them is no end
 	}
 }

@@ -289,3 +289,32 @@ func (w *world) enrolInSteps(users ...string) {
 		c.signOut()
 	}
 }
+
+// TestSecondNameBringsNoCookies: the cookies with which the app has refused a name are shown to it again for that name,
+// and not for another.
+func TestSecondNameBringsNoCookies(t *testing.T) {
+	in(t, oracle.Options{Rotation: oracle.RotateNever}, func(w *world) {
+		var sids []string // with each submitted form
+		w.behind = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPost {
+				sid := ""
+				if k, err := r.Cookie("sid"); err == nil {
+					sid = k.Value
+				}
+				sids = append(sids, sid)
+			}
+			w.app.ServeHTTP(rw, r)
+		})
+		w.restart()
+		c := w.client().get("/login")
+		c.submit("eve", "wrong")
+		c.submit("eve", "wrong")
+		c.submit("vic", w.app.Password("vic")).want(303, "/.mfa/enroll")
+		if len(sids) != 3 || sids[0] == "" || sids[1] != sids[0] {
+			t.Fatalf("the app got the sessions %q; want three, the first two the same", sids)
+		}
+		if sids[2] == sids[0] {
+			t.Errorf("vic signs in with session %q, that of eve's attempts; want another, or none", sids[2])
+		}
+	})
+}
