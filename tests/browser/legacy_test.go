@@ -130,7 +130,7 @@ func (u *appUse) shown(b *tab) {
 	b.until("the form", func() bool {
 		return ask[bool](b, "document.readyState === 'complete' && document.fonts.status === 'loaded' && !!document.querySelector("+quote(u.password)+")?.checkVisibility()")
 	})
-	if u.cursor != "" {
+	if u.cursor != "" && !b.look.noScript {
 		b.until("the cursor in "+u.cursor, func() bool { return ask[bool](b, "!!document.activeElement?.matches("+quote(u.cursor)+")") })
 	}
 }
