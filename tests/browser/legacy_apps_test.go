@@ -177,12 +177,10 @@ func (b *tab) writePost() {
 	b.Helper()
 	b.visit("/wp-admin/post-new.php")
 	b.waitFor(".wp-block-post-title")
-	b.until("the editor without its welcome", func() bool {
-		return ask[bool](b, `(w => { w?.click(); return !w })(document.querySelector(".components-modal__header button")) && !!wp.data?.select("core/edit-post")?.isFeatureActive && !wp.data.select("core/edit-post").isFeatureActive("welcomeGuide")`)
-	})
+	b.inTheWay = ".components-modal__header button" // its welcome, which comes when it comes
+	defer func() { b.inTheWay = "" }()
 	b.fill(".wp-block-post-title", "Plans for June")
-	b.click(".editor-post-publish-panel__toggle")
-	b.waitFor(".editor-post-publish-panel .editor-post-publish-button:not([aria-disabled=true])")
+	b.follow(click{".editor-post-publish-panel__toggle", ".editor-post-publish-panel .editor-post-publish-button:not([aria-disabled=true])"})
 	b.click(".editor-post-publish-panel .editor-post-publish-button")
 	b.waitFor(".post-publish-panel__postpublish-header a, .post-publish-panel__postpublish")
 	b.visit("/wp-admin/edit.php")

@@ -35,6 +35,9 @@ func (b *tab) steady(selector string) {
 	b.Helper()
 	last := ""
 	b.until(selector+" within reach", func() bool {
+		if b.inTheWay != "" {
+			eval[bool](b, "document.querySelector("+quote(b.inTheWay)+")?.click(); true")
+		}
 		at := ask[string](b, fmt.Sprintf(reach, selector))
 		rests := at != "" && at == last
 		last = at

@@ -45,7 +45,8 @@ type tab struct {
 	downloads string
 	axe       []byte
 	shots     int
-	app       bool // see patience_test.go
+	app       bool   // see patience_test.go
+	inTheWay  string // what a person closes first, wherever it appears
 }
 
 // open starts a browser for a person whose password it knows.
