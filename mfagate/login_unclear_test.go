@@ -1,0 +1,51 @@
+package mfagate_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
+)
+
+// An answer to the form in which there is no sign of success lets nobody in, whatever else
+// is in it: a cookie, a page of the user's, or that the app itself takes somebody for signed in.
+func TestAnswerWithNeitherSignSignsNobodyIn(t *testing.T) {
+	answers := map[string]func(w http.ResponseWriter){
+		"a page":               func(w http.ResponseWriter) { _, _ = io.WriteString(w, "Welcome, alice: your secret notes") },
+		"a way elsewhere":      func(w http.ResponseWriter) { w.Header().Set("Location", "/maintenance"); w.WriteHeader(302) },
+		"success, elsewhere":   func(w http.ResponseWriter) { w.Header().Set("Location", "/home/of"); w.WriteHeader(302) },
+		"another status":       func(w http.ResponseWriter) { w.Header().Set("Location", "/home"); w.WriteHeader(303) },
+		"nothing":              func(w http.ResponseWriter) { w.WriteHeader(204) },
+		"too many of them":     func(w http.ResponseWriter) { w.WriteHeader(429) },
+		"no leave":             func(w http.ResponseWriter) { w.WriteHeader(403) },
+		"the app is not well":  func(w http.ResponseWriter) { w.WriteHeader(500) },
+		"the app is not there": func(w http.ResponseWriter) { w.WriteHeader(502) },
+	}
+	for name, answer := range answers {
+		for _, identify := range []*loginform.Identify{nil, formConfig().Identify} {
+			t.Run(fmt.Sprintf("%s, identified %v", name, identify != nil), func(t *testing.T) {
+				c := formConfig()
+				c.Identify = identify
+				w := loginWorld(t, c, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					switch {
+					case r.URL.Path == "/me":
+						_, _ = io.WriteString(w, `<p id="me">alice</p>`)
+					case r.Method == http.MethodPost:
+						http.SetCookie(w, &http.Cookie{Name: "sid", Value: "of-alice", Path: "/"})
+						answer(w)
+					}
+				}))
+				p := w.person("")
+				p.get("/login").want(200)
+				p.post("/login", "user", "alice", "password", formPassword)
+				if p.last.Code < 400 || strings.Contains(p.body, "secret notes") || p.cookies["mfagate"] != "" {
+					t.Errorf("got %d, a session %t; want a page of the gate's and none", p.last.Code, p.cookies["mfagate"] != "")
+				}
+				p.get("/home").want(303, "/login")
+			})
+		}
+	}
+}
