@@ -49,3 +49,44 @@ func TestAnswerWithNeitherSignSignsNobodyIn(t *testing.T) {
 		}
 	}
 }
+
+// Nobody goes on with the cookies of such an attempt: the app may have signed somebody in by
+// it, and some apps let that session in whatever password is sent with it.
+func TestUnclearAttemptLeavesNoCookiesBehind(t *testing.T) {
+	signedIn, last := map[string]bool{}, "" // by session; the session of the last form
+	w := loginWorld(t, formConfig(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sid := ""
+		if c, err := r.Cookie("sid"); err == nil {
+			sid = c.Value
+		}
+		switch {
+		case r.URL.Path == "/login" && r.Method == http.MethodGet && sid == "":
+			http.SetCookie(w, &http.Cookie{Name: "sid", Value: fmt.Sprint("s", len(signedIn)), Path: "/"})
+			signedIn[fmt.Sprint("s", len(signedIn))] = false
+		case r.URL.Path == "/login" && r.Method == http.MethodPost:
+			last = sid
+			if signedIn[sid] {
+				http.Redirect(w, r, "/home", http.StatusFound)
+				return
+			}
+			signedIn[sid] = r.FormValue("password") == formPassword
+			_, _ = io.WriteString(w, "Back in a minute")
+		case r.URL.Path == "/me" && signedIn[sid]:
+			_, _ = io.WriteString(w, `<p id="me">alice</p>`)
+		}
+	}))
+	p := w.person("")
+	p.get("/login").want(200)
+	stale := p.cookies["mfagate_login"]
+	p.post("/login", "user", "alice", "password", formPassword)
+	if first := last; !signedIn[first] || first == "" {
+		t.Fatalf("the app has signed nobody in by %q", first)
+	} else if p.cookies["mfagate_login"] = stale; stale == "" {
+		t.Fatal("the visitor has no lineage")
+	} else if p.post("/login", "user", "alice", "password", "wrong"); last == first {
+		t.Errorf("the second attempt has session %q of the first; want another, or none", last)
+	}
+	if p.cookies["mfagate"] != "" {
+		t.Error("a wrong password signs in after an answer with neither sign")
+	}
+}
