@@ -78,6 +78,7 @@ var faults = []fault{
 	{ErrNoRequest, http.StatusNotFound, "not_found"},
 	{errSignIn, http.StatusUnauthorized, "sign_in"},
 	{errAppDown, http.StatusBadGateway, "app_down"},
+	{errAppLoop, http.StatusBadGateway, "app_loop"},
 	{errElsewhere, http.StatusBadRequest, "credentials_elsewhere"},
 	{errCookieSize, http.StatusBadGateway, "cookie_size"},
 	{errOtherUser, http.StatusForbidden, "other_user"},

@@ -23,6 +23,28 @@ type lineage struct {
 	Return string    `json:"return,omitempty"` // the page that was asked for first
 	Ticket string    `json:"ticket,omitempty"` // of the link with which the person came, before the sign-in
 	Again  bool      `json:"again,omitempty"`  // the browser has to ask for a password anew
+	Led    time.Time `json:"led,omitzero"`     // when the person was last led to the login page
+	Turns  int       `json:"turns,omitempty"`  // how often since, at short intervals, from the same page
+}
+
+// Some apps lead whoever is signed in away from their login page at once: to a page, perhaps, of
+// which the app tells the gate that it knows nobody there. Browsers give up after some
+// twenty redirections, with words that help nobody, so the gate does so before them.
+const (
+	loopTurns  = 6
+	loopWithin = 5 * time.Second // from one turn to the next
+)
+
+// turn counts that the person is led to the login page from a page.
+func (l *lineage) turn(page string, now time.Time) error {
+	if page != l.Return || now.Sub(l.Led) > loopWithin {
+		l.Turns = 0
+	}
+	l.Return, l.Led = page, now.UTC()
+	if l.Turns++; l.Turns > loopTurns {
+		return errAppLoop
+	}
+	return nil
 }
 
 func (v *visit) newLineage() lineage {
@@ -80,7 +102,10 @@ func (v *visit) keepReturn() error {
 	if code := v.query("ticket"); code != "" && len(code) <= maxTicket && v.client.Sent.Path == Prefix+"enroll" {
 		l.Ticket = code
 	} else {
-		l.Return = v.wanted()
+		err = l.turn(v.wanted(), v.now)
+	}
+	if err != nil {
+		return err
 	}
 	return v.keep(l)
 }

@@ -14,6 +14,7 @@ func loginStates() []state {
 		{"login-failed", f, message("login_failed", 401, "/login", "try_again")},
 		{"login-ask-password", f, message("ask_password", 401, "/files/", "try_again")},
 		{"login-app-down", f, message("app_down", 502, "/reports", "try_again")},
+		{"login-app-loop", f, message("app_loop", 502, "/", "continue")},
 		{"login-elsewhere", f, message("credentials_elsewhere", 400, "/login", "to_form")},
 		{"login-cookie-size", f, message("cookie_size", 502, "/", "continue")},
 		{"login-other-user", f, message("other_user", 403, "/login", "to_form")},
