@@ -35,11 +35,12 @@ var legacyLogins = map[string]legacyLogin{
 	"dokuwiki": {
 		user: "input[name=u]", password: "input[name=p]", button: "#dw__login button[type=submit]",
 		wrong: "username or password was wrong", deep: "/doku.php?id=start", inside: "li.user",
-		kept:   []string{"401 /lib/exe/taskrunner.php"}, // an empty picture, by which it tidies up
-		clicks: []click{{`a[href*="do=recent"]`, "#dw__recent"}, {`a[href*="do=index"]`, "#index__tree"}, {`li.action.profile a, a.action.profile`, "#dw__register"}},
-		act:    func(b *tab) { b.writeWikiPage() },
-		leave:  func(b *tab) { b.press(`a[href*="do=logout"]`) },
-		after:  `a[href*="do=recent"]`,
+		kept:    []string{"401 /lib/exe/taskrunner.php"}, // an empty picture, by which it tidies up
+		clicks:  []click{{`a[href*="do=recent"]`, "#dw__recent"}, {`a[href*="do=index"]`, "#index__tree"}, {`li.action.profile a, a.action.profile`, "#dw__register"}},
+		act:     func(b *tab) { b.writeWikiPage() },
+		leave:   func(b *tab) { b.press(`a[href*="do=logout"]`) },
+		forGood: true, // its cookie holds the password, and is not kept
+		after:   `a[href*="do=recent"]`,
 	},
 	"qbittorrent": {
 		user: "#username", password: "#password", button: "#login",
