@@ -165,7 +165,7 @@ func (v *visit) appLogout(next Next) error {
 	if len(tokens) > 0 {
 		return v.revoke(r, tokens, next)
 	}
-	w := v.seal(&loginform.Jar{Reserved: ownCookie})
+	w := v.seal(&loginform.Jar{Reserved: ownCookie, Secure: v.client.Secure})
 	if err := w.finish(next(w, r, Decision{})); err != nil {
 		v.gate.log.Info("signing out at the app", "site", v.site.Name, "error", err)
 		v.redirect(v.login.Form.LoginURI())
