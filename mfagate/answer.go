@@ -146,6 +146,8 @@ func (v *visit) message(f fault) pages.Message {
 		m.Link = "" // it would lead here again
 	case v.own():
 		m.Link = orRoot(v.back())
+	case f.name == "app_loop" && v.sess != nil:
+		m.Link = orRoot(localPath(v.login.Form.Config().Home)) // the page that was wanted would lead here again
 	case f.name == "ask_password", f.name == "app_down" && !v.changes():
 		m.Link, m.Label.Key = orRoot(v.wanted()), "label.try_again"
 	case v.login != nil && (v.sess == nil || f.name == "other_user"):

@@ -54,3 +54,22 @@ func backAndForth(t *testing.T) {
 	time.Sleep(6 * time.Second)
 	p.get("/far").want(303, "/login")
 }
+
+// The same befalls visitors where the app shows its form at an address that nobody has listed.
+func TestFormAtAnUnlistedAddressEndsInWords(t *testing.T) {
+	w := loginWorld(t, formConfig(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/login" {
+			http.SetCookie(w, &http.Cookie{Name: "sid", Value: "s", Path: "/"})
+			http.Redirect(w, r, "/signin", http.StatusFound)
+		}
+	}))
+	p := w.person("")
+	turns := 0
+	for p.get("/signin"); p.last.Code == http.StatusSeeOther && turns < 20; turns++ {
+		p.get("/login").want(302, "/signin").get("/signin")
+	}
+	p.want(502)
+	if turns != 6 || !strings.Contains(p.body, "back and forth") {
+		t.Errorf("after %d rounds: %.300s; want words after six", turns, p.body)
+	}
+}
