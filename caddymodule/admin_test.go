@@ -107,7 +107,7 @@ func TestAdminWithoutMFA(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := loadJSON(adapted); err != nil {
+	if err := g.loadJSON(adapted); err != nil {
 		t.Fatal(err)
 	}
 	got := g.admin("GET", "/mfa/users", "")

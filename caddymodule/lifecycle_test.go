@@ -82,7 +82,7 @@ func TestFolderByOtherName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := caddy.Load(adapted, true); err != nil {
+	if err := g.loadJSON(adapted); err != nil {
 		t.Fatalf("loading by another name of the folder: %v", err)
 	}
 	g.wantShares(1, "after the reload")
@@ -131,7 +131,7 @@ func TestFailedReloadLeavesAdmin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := loadJSON(adapted); err == nil {
+	if err := g.loadJSON(adapted); err == nil {
 		t.Fatal("a configuration with a taken port was loaded")
 	}
 	g.wantShares(1, "after a failed reload")
@@ -227,7 +227,7 @@ func TestNoGlobalBlock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := caddy.Load(adapted, true); err != nil {
+	if err := g.loadJSON(adapted); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"mfagate", "mfagate.keyset.json"} {

@@ -21,7 +21,7 @@ func TestEnrolmentIsOfTheRealm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := loadJSON(adapted); err != nil {
+	if err := g.loadJSON(adapted); err != nil {
 		t.Fatal(err)
 	}
 	r, _ := http.NewRequestWithContext(t.Context(), "POST", "http://localhost:"+fmt.Sprint(second)+"/.mfa/api/v1/enroll/totp", strings.NewReader("{}"))

@@ -69,7 +69,17 @@ func (g *gateway) load(global, lines string) error {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	return caddy.Load(adapted, true)
+	return g.loadJSON(adapted)
+}
+
+// loadJSON returns when no request gets its answer from the configuration before.
+func (g *gateway) loadJSON(config []byte) error {
+	g.t.Helper()
+	err := caddy.Load(config, true)
+	if err := gatetest.AwaitReload(g.port); err != nil {
+		g.t.Fatal(err)
+	}
+	return err
 }
 
 const alicesPassword = "basic_auth {\n alice $2a$05$lMKbdYaDQbrIPJLxwsfDtu330l96GbLMulpbEZWa3MwBbShhOjYtC\n }\n"
@@ -184,5 +194,3 @@ func (g *gateway) file(name, content string) {
 		g.t.Fatal(err)
 	}
 }
-
-func loadJSON(config []byte) error { return caddy.Load(config, true) }

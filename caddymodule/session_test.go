@@ -249,7 +249,7 @@ func TestForwardedProto(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := loadJSON(adapted); err != nil {
+			if err := g.loadJSON(adapted); err != nil {
 				t.Fatal(err)
 			}
 			got := strings.Contains(strings.Join(g.get("/", append(test.headers, "Sec-Fetch-Mode", "navigate")...).header["Set-Cookie"], " "), "__Host-")

@@ -45,7 +45,7 @@ func TestRoutesAroundTheGate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := caddy.Load(adapted, true); err != nil {
+			if err := g.loadJSON(adapted); err != nil {
 				t.Fatal(err)
 			}
 			found := bypasses(waysOf(caddy.ActiveContext()))

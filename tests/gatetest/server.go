@@ -126,13 +126,14 @@ func (s *Server) ready() error {
 	return fmt.Errorf("the gateway does not answer:\n%s", s.Logs())
 }
 
-// Reload makes the running gateway read its Caddyfile again.
+// Reload makes the running gateway read its Caddyfile again, and returns when no request gets
+// its answer from the configuration before.
 func (s *Server) Reload() error {
 	out, err := s.Command("reload", "--config", s.Caddyfile, "--adapter", "caddyfile", "--address", "unix/"+s.AdminSocket, "--force").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("reloading: %w\n%s", err, out)
 	}
-	return nil
+	return AwaitReload(s.port)
 }
 
 // Kill ends the process as a loss of power would: it can do nothing about it.
