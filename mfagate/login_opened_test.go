@@ -38,7 +38,7 @@ func echoed(p *person, other string) [][2]string {
 	own := "mfagate=" + p.cookies["mfagate"] + "; "
 	sid, part := "sid="+p.cookies["sid"], "part="+p.cookies["part"]
 	last := "A"
-	if strings.HasSuffix(sid, last) {
+	if strings.HasSuffix(part, last) { // else one in sixteen would not be spoilt
 		last = "E"
 	}
 	return [][2]string{
