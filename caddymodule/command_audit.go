@@ -57,15 +57,19 @@ func cmdAudit(l commandLine) error {
 		}
 		t.query.Set("realm", realm)
 	}
+	ctx := context.Background()
+	if l.Bool("follow") {
+		var stop func()
+		ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM) // before anything is shown that somebody could wait for
+		defer stop()
+		context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
+	}
 	if err := t.header(); err != nil {
 		return err
 	}
 	if err := t.poll(); err != nil || !l.Bool("follow") {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
 	return t.follow(ctx)
 }
 

@@ -91,7 +91,7 @@ func mode(ts *testscript.TestScript, neg bool, args []string) {
 // answers waits until a server answers at a URL, and has started completely: a
 // site can answer while other apps are still starting.
 func answers(ts *testscript.TestScript, neg bool, args []string) {
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		resp, err := http.Get(args[0])
 		if err == nil {
 			resp.Body.Close()

@@ -49,6 +49,8 @@ type hook struct {
 	secret []byte
 	client *http.Client
 
+	farewell time.Duration // for what still waits when the server stops
+
 	waiting chan mfagate.Event
 	dropped atomic.Int64 // and not yet logged
 	closing chan struct{}
@@ -67,8 +69,9 @@ func newHook(name, url string, secret []byte) *hook {
 			Transport: transport, Timeout: hookTimeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		waiting: make(chan mfagate.Event, hookWaiting),
-		closing: make(chan struct{}),
+		farewell: hookFarewell,
+		waiting:  make(chan mfagate.Event, hookWaiting),
+		closing:  make(chan struct{}),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	h.cancel = cancel
@@ -216,7 +219,7 @@ func signature(secret []byte, at time.Time, body []byte) string {
 // waits gets one more attempt each, for two seconds in all.
 func (h *hook) Destruct() error {
 	close(h.closing)
-	timer := time.AfterFunc(hookFarewell, h.cancel)
+	timer := time.AfterFunc(h.farewell, h.cancel)
 	h.done.Wait()
 	timer.Stop()
 	h.cancel()

@@ -25,6 +25,9 @@ var message = mfagate.Message{
 	Text: "Guten Tag Jürgen,\n\n.\n- ein Punkt\n", HTML: "<p>Guten Tag <b>Jürgen</b></p>",
 }
 
+// patience is how long a busy machine may take for what is a matter of a moment.
+const patience = 30 * time.Second
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestSend(t *testing.T) {

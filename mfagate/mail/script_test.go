@@ -13,7 +13,7 @@ import (
 
 // scripted is a server that answers each line of the client that begins with a
 // key, and hangs up where the answer is empty. It tells on the channel whether the client
-// hung up within a second of the last line.
+// hung up soon after the last line.
 func scripted(t *testing.T, answers map[string]string) (s *mail.Sender, ended chan bool) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -31,7 +31,7 @@ func scripted(t *testing.T, answers map[string]string) (s *mail.Sender, ended ch
 		io.WriteString(conn, "220 localhost\r\n")
 		lines := bufio.NewScanner(conn)
 		for {
-			conn.SetReadDeadline(time.Now().Add(time.Second))
+			conn.SetReadDeadline(time.Now().Add(patience))
 			if !lines.Scan() {
 				ended <- lines.Err() == nil
 				return
@@ -48,7 +48,7 @@ func scripted(t *testing.T, answers map[string]string) (s *mail.Sender, ended ch
 		}
 	}()
 	return &mail.Sender{
-		Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, From: "mfa@example.com", TLS: mail.None, Timeout: 5 * time.Second,
+		Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, From: "mfa@example.com", TLS: mail.None, Timeout: patience,
 	}, ended
 }
 

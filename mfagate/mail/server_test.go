@@ -44,7 +44,7 @@ type envelope struct {
 func start(t *testing.T, s *server, implicit bool) *mail.Sender {
 	t.Helper()
 	backend := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return &session{server: s, conn: c}, nil }))
-	backend.Domain, backend.ReadTimeout, backend.WriteTimeout = "localhost", 10*time.Second, 10*time.Second
+	backend.Domain, backend.ReadTimeout, backend.WriteTimeout = "localhost", patience, patience
 	backend.ErrorLog = quiet{}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -63,7 +63,7 @@ func start(t *testing.T, s *server, implicit bool) *mail.Sender {
 		backend.Close()
 		done.Wait()
 	})
-	return &mail.Sender{Host: "localhost", Port: s.port, From: "The gate <mfa@example.com>", Timeout: 5 * time.Second}
+	return &mail.Sender{Host: "localhost", Port: s.port, From: "The gate <mfa@example.com>", Timeout: patience}
 }
 
 type quiet struct{}

@@ -160,7 +160,7 @@ func TestStreamEndsWithItsSession(t *testing.T) {
 	signOut(t, p)
 	start := time.Now()
 	waitFor(t, "the stream to end", func() bool { return s.App.Open() == 0 })
-	if took := time.Since(start); took > 10*time.Second { // one, and what a busy machine takes
+	if took := time.Since(start); took > 20*time.Second { // one, and what a busy machine takes
 		t.Errorf("the stream lived for %v after its session; want about 1 s", took)
 	}
 }

@@ -76,7 +76,7 @@ func (p *talker) dial(body io.Reader) (*wsock, int) {
 		resp.Body.Close()
 		return nil, resp.StatusCode
 	}
-	slow := time.AfterFunc(30*time.Second, func() { conn.Close() }) // a test that waits in vain
+	slow := time.AfterFunc(2*time.Minute, func() { conn.Close() }) // a test that waits in vain
 	p.t.Cleanup(func() { slow.Stop(); conn.Close() })
 	return &wsock{conn, p.t}, resp.StatusCode
 }
@@ -223,7 +223,7 @@ func (p *talker) signsOut() {
 	}()
 	select {
 	case <-ended:
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		p.t.Error("the WebSocket goes on after the sign-out")
 	}
 	if s, status := p.dial(nil); s != nil {

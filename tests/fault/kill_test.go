@@ -73,7 +73,7 @@ type killing struct {
 	prefix   string
 	people   int
 	enrolled []*gatetest.Person // with their recovery codes
-	pace     time.Duration      // of an enrolment on this machine, so that kills come in the midst of one
+	pace     time.Duration      // of an enrolment on this machine, as busy as it is, so that kills come in the midst of one
 	all      *outcomes
 }
 
@@ -129,6 +129,7 @@ func (e *enrolling) check(t *testing.T, k *killing) {
 	switch {
 	case page.URL.Path == gatetest.PathEnrol && !e.confirmed:
 		k.all.add("enrolment cut off")
+		k.pace = k.pace * 11 / 10
 		return
 	case page.URL.Path != gatetest.PathChallenge:
 		t.Errorf("%s, told that the factor is on: %v, codes saved: %v: led to %s", e.Header.Get("Remote-User"), e.confirmed, e.saved, page.URL)
@@ -138,6 +139,7 @@ func (e *enrolling) check(t *testing.T, k *killing) {
 		return
 	case e.confirmed:
 		k.all.add("enrolment acknowledged")
+		k.pace = max(k.pace*10/11, time.Millisecond)
 	default:
 		k.all.add("enrolment done, not acknowledged")
 	}

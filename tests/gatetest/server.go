@@ -35,6 +35,9 @@ type Server struct {
 	logged      int // length of the log when the process started
 	cmd         *exec.Cmd
 	done        chan struct{} // closed when cmd has ended
+
+	mu         sync.Mutex
+	transports []*http.Transport
 }
 
 // Start starts a gateway that ends with the test. A data race in it fails the
@@ -133,7 +136,19 @@ func (s *Server) Reload() error {
 	if err != nil {
 		return fmt.Errorf("reloading: %w\n%s", err, out)
 	}
-	return AwaitReload(s.port)
+	err = AwaitReload(s.port)
+	s.hangUp()
+	return err
+}
+
+// hangUp closes the connections that wait for another request: it would come to the configuration
+// or the process before, or be lost with it.
+func (s *Server) hangUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.transports {
+		t.CloseIdleConnections()
+	}
 }
 
 // Kill ends the process as a loss of power would: it can do nothing about it.
@@ -167,6 +182,7 @@ func (s *Server) Restart() {
 	if err := s.Run(); err != nil {
 		s.t.Fatal(err)
 	}
+	s.hangUp()
 }
 
 // PID returns the number of the process.
@@ -179,7 +195,7 @@ func (s *Server) Logs() string { return s.logs.String() }
 // anybody.
 func (s *Server) Transport() *http.Transport {
 	var d net.Dialer
-	return &http.Transport{
+	t := &http.Transport{
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			_, port, err := net.SplitHostPort(addr)
 			if err != nil {
@@ -190,6 +206,10 @@ func (s *Server) Transport() *http.Transport {
 		MaxIdleConnsPerHost: 64,
 		DisableCompression:  true,
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.transports = append(s.transports, t)
+	return t
 }
 
 func (s *Server) finish() {

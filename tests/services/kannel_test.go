@@ -85,15 +85,12 @@ func newKannel(t *testing.T) *kannel {
 	if err := os.WriteFile(file, fmt.Appendf(nil, config, ports[0], ports[1], ports[2], k.operator.URL, dir), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, program := range []string{bearerbox, smsbox} {
-		cmd := exec.Command(program, "-v", "4", file)
+	status := fmt.Sprintf("http://127.0.0.1:%d/status.txt?password=admin", ports[0])
+	for _, program := range []struct{ path, is string }{{bearerbox, "online"}, {smsbox, "smsbox:"}} { // which listens before it can hand on
+		cmd := exec.Command(program.path, "-v", "4", file)
 		cmd.Dir = dir
 		run(t, cmd)
-		if program == bearerbox {
-			waitFor(t, func() bool {
-				return answers(fmt.Sprintf("http://127.0.0.1:%d/status.txt?password=admin", ports[0]), "online")
-			})
-		}
+		waitFor(t, func() bool { return answers(status, program.is) })
 	}
 	k.url = fmt.Sprintf("http://127.0.0.1:%d/cgi-bin/sendsms", ports[2])
 	waitFor(t, func() bool { return answers(k.url, "") })
