@@ -92,8 +92,13 @@ func doorsOf(f *loginform.Form) []sideDoor {
 			continue
 		}
 		doors = append(doors, sideDoor{method: "GET", uri: at + "?" + credentials})
+		door := sideDoor{method: "POST", kind: formKind, body: credentials}
+		if c.Credentials == loginform.InHeader {
+			door = sideDoor{method: "GET", basic: true}
+		}
 		for _, spelling := range []string{"/" + at, at + "/", at + ".css", at + ".json", at + "/a.css", at + ";a", "/." + at, strings.ToUpper(at), path.Dir(at) + "%2f" + path.Base(at)} {
-			doors = append(doors, sideDoor{method: "POST", uri: spelling, kind: formKind, body: credentials})
+			door.uri = spelling
+			doors = append(doors, door)
 		}
 	}
 	for _, p := range c.Try {

@@ -89,6 +89,7 @@ func recipes() []string {
 //	    submit          <request> [where <field>=<value>...]
 //	    user            <field>|/<pointer>... | const <name>
 //	    password        <field>|/<pointer>...
+//	    credentials     basic
 //	    success         <signs>...
 //	    failure         <signs>...
 //	    follow
@@ -166,6 +167,7 @@ func loginOptions(c *loginform.Config) options {
 		"submit":           requests(&c.Submit, "POST", true),
 		"user":             option{parse: func(d *caddyfile.Dispenser) error { return parseLoginUser(d, c) }},
 		"password":         option{parse: func(d *caddyfile.Dispenser) error { return parseField(d, &c.Password) }},
+		"credentials":      option{parse: func(d *caddyfile.Dispenser) error { return parseCredentials(d, c) }},
 		"success":          signs(&c.Success),
 		"failure":          signs(&c.Failure),
 		"follow":           toggle(&c.Follow),
@@ -300,6 +302,16 @@ func parseField(d *caddyfile.Dispenser, to *loginform.Field) error {
 	if len(args) == 0 {
 		return d.Errf("%s: want the name of a field, or a JSON pointer such as /password", name)
 	}
+	return nil
+}
+
+// parseCredentials takes where name and password are if not in fields.
+func parseCredentials(d *caddyfile.Dispenser, c *loginform.Config) error {
+	var word string
+	if err := choice(&word, string(loginform.InHeader)).parse(d); err != nil {
+		return err
+	}
+	c.Credentials = loginform.Credentials(word)
 	return nil
 }
 

@@ -177,6 +177,16 @@ func (v *visit) sameSite() error {
 	return errCrossSite
 }
 
+// sameSiteAsPost refuses a form that another site sends, also one that goes by GET: a browser without
+// Sec-Fetch-Site tells by Origin at most.
+func (v *visit) sameSiteAsPost() error {
+	r := &http.Request{Method: http.MethodPost, Header: v.r.Header, Host: v.r.Host, URL: v.r.URL}
+	if crossOrigin.Check(r) != nil {
+		return errCrossSite
+	}
+	return nil
+}
+
 // byLogin marks requests that the block with the login form has let through, or
 // makes itself, although nobody is signed in.
 type byLogin struct{}

@@ -1,9 +1,11 @@
 package mfagate
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -43,6 +45,23 @@ func (v *visit) appRequest(ctx context.Context, r *http.Request, cookies loginfo
 	r.Header.Set("Accept-Encoding", "identity")
 	setCookies(r, cookies)
 	return r
+}
+
+// setBody makes the judged form the body of a request, and the judged credentials its header: what the
+// app reads is what the gate has read.
+func setBody(r *http.Request, sub *loginform.Submission) {
+	r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(bytes.NewReader(sub.Body)), int64(len(sub.Body)), nil
+	if sub.Authorization != "" {
+		r.Header.Set("Authorization", sub.Authorization)
+	}
+	if len(sub.Body) == 0 {
+		r.Body = http.NoBody
+		r.Header.Del("Content-Type")
+		r.Header.Del("Content-Length")
+		return
+	}
+	r.Header.Set("Content-Type", sub.ContentType)
+	r.Header.Set("Content-Length", strconv.Itoa(len(sub.Body)))
 }
 
 // vouch gives a request to the app the credentials that it wants on each, if any. It

@@ -1,16 +1,13 @@
 package mfagate
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
@@ -74,6 +71,9 @@ func (v *visit) submission() (*loginform.Submission, error) {
 		return nil, errEarly
 	}
 	if err := v.sameSite(); err != nil {
+		return nil, err
+	}
+	if err := v.sameSiteAsPost(); err != nil {
 		return nil, err
 	}
 	sub, err := v.login.Form.ReadSubmission(v.r)
@@ -188,14 +188,6 @@ func (v *visit) submit(a *loginAttempt, sub *loginform.Submission) (*loginform.A
 	}
 	outcome, err := v.login.Form.Judge(ctx, answer, v.prober(a))
 	return answer, outcome, err
-}
-
-// setBody makes the judged form the body of a request: what the app reads is what the
-// gate has read.
-func setBody(r *http.Request, sub *loginform.Submission) {
-	r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(bytes.NewReader(sub.Body)), int64(len(sub.Body)), nil
-	r.Header.Set("Content-Type", sub.ContentType)
-	r.Header.Set("Content-Length", strconv.Itoa(len(sub.Body)))
 }
 
 // take notes the cookies that an answer sets.

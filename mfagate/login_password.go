@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -56,14 +57,23 @@ func (v *visit) signInAgain(ctx context.Context, a *loginAttempt, password strin
 		return nil, fmt.Errorf("submitting the login form: %w", err)
 	}
 	r := v.appRequest(ctx, v.subrequest(ctx, form.Method, target), a.set)
-	r.Header.Set("Content-Type", form.ContentType)
-	r.Header.Set("Content-Length", strconv.Itoa(len(form.Body)))
+	setFilled(r, form)
 	r.Header.Set("Origin", v.call.Origin)
 	r.Header.Set("Referer", v.call.Origin+v.login.Form.LoginURI())
-	r.Body, r.ContentLength = io.NopCloser(strings.NewReader(form.Body)), int64(len(form.Body))
 	answer, err := v.hold(r, a.next)
 	if err == nil {
 		a.take(answer, v.now)
 	}
 	return answer, err
+}
+
+// setFilled puts a form that the gate has filled in into a request.
+func setFilled(r *http.Request, form *loginform.Filled) {
+	if form.Authorization != "" {
+		r.Header.Set("Authorization", form.Authorization)
+		return
+	}
+	r.Header.Set("Content-Type", form.ContentType)
+	r.Header.Set("Content-Length", strconv.Itoa(len(form.Body)))
+	r.Body, r.ContentLength = io.NopCloser(strings.NewReader(form.Body)), int64(len(form.Body))
 }

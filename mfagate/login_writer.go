@@ -76,6 +76,9 @@ func (w *sealingWriter) WriteHeader(status int) {
 		return
 	}
 	w.done = true
+	if w.within != nil && w.visit.login.Form.Leaves(w.visit.opened.Cookies, w.header, w.visit.now) && w.leave(status) {
+		return
+	}
 	w.tag = w.tagFor(status)
 	w.askAgain()
 	if err := w.flushHeader(); err != nil {

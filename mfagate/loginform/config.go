@@ -10,7 +10,7 @@ const (
 	MaxAnswer = 2 << 20
 )
 
-// A Config describes the login form of one app. Page, Submit, Password, and
+// A Config describes the login form of one app. Page, Submit, Password or Credentials, and
 // Success are required; the zero value of everything else is the safe default.
 // It is the same in JSON, in Caddyfiles and in recipes.
 type Config struct {
@@ -30,6 +30,10 @@ type Config struct {
 
 	// Password is where the password is.
 	Password Field `json:"password"`
+
+	// Credentials says how name and password are sent if not in fields, which is the zero value.
+	// User and Password are empty then.
+	Credentials Credentials `json:"credentials,omitempty"`
 
 	// Success are the signs of a right password: those of one line must all be
 	// there, and one line is enough. Failure are likewise the signs that show the
@@ -151,6 +155,15 @@ type Config struct {
 	// RewriteLocation makes redirections to the app's own idea of its address local.
 	RewriteLocation bool `json:"rewrite_location,omitempty"`
 }
+
+// Credentials says where Submit has the name and the password.
+type Credentials string
+
+// The values of Credentials.
+const (
+	InFields Credentials = ""      // of a form, or of JSON
+	InHeader Credentials = "basic" // in Authorization, as HTTP Basic credentials (RFC 7617), while the app's session is a cookie or a token
+)
 
 // Elsewhere says what Guard looks for outside of Submit.
 type Elsewhere string

@@ -15,7 +15,8 @@ import (
 // A Filled is a login form as somebody would submit it.
 type Filled struct {
 	Method, URI       string
-	Body, ContentType string
+	Body, ContentType string // empty if name and password are in Authorization
+	Authorization     string
 }
 
 // ErrNoForm reports that a page shows no form with the fields that the
@@ -23,8 +24,11 @@ type Filled struct {
 var ErrNoForm = errors.New("loginform: the login form is not on its page")
 
 // Fill fills in the form on a page, with its hidden fields as they stand. An app
-// whose login is JSON needs no page, which may be nil.
+// whose login is JSON, or a header, needs no page, which may be nil.
 func (f *Form) Fill(page *Answer, user, password string) (*Filled, error) {
+	if f.config.Credentials == InHeader {
+		return f.fillHeader(user, password)
+	}
 	if f.config.Password.Form == "" {
 		return f.fillJSON(user, password)
 	}

@@ -118,6 +118,7 @@ func (f *Form) LogoutRequest() (method, uri string, ok bool) {
 var (
 	reading = []string{http.MethodGet, http.MethodHead}
 	sending = []string{http.MethodPost, http.MethodPut, http.MethodPatch}
+	showing = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch} // a header
 )
 
 func (f *Form) compileRequests() error {
@@ -129,6 +130,10 @@ func (f *Form) compileRequests() error {
 	if len(c.Submit) == 0 && !c.Basic {
 		errs = append(errs, errors.New(`submit: missing; write the request that the form sends, as "POST /login"`))
 	}
+	submitting := sending
+	if c.Credentials == InHeader {
+		submitting = showing
+	}
 	for _, group := range []struct {
 		option   string
 		patterns []Pattern
@@ -137,7 +142,7 @@ func (f *Form) compileRequests() error {
 		into     *table
 	}{
 		{"page", c.Page, reading, false, &f.page},
-		{"submit", c.Submit, sending, true, &f.submit},
+		{"submit", c.Submit, submitting, true, &f.submit},
 		{"public", c.Public, reading, false, &f.public},
 		{"reset", c.Reset, nil, true, &f.reset},
 		{"logout", c.Logout, nil, true, &f.logout},
@@ -181,8 +186,8 @@ func (f *Form) compileFields() error {
 	c := &f.config
 	var errs []error
 	var err error
-	if c.Password == (Field{}) && !c.Basic {
-		errs = append(errs, errors.New("password: missing; write the name of the field, or a JSON pointer"))
+	if err := checkCredentials(c); err != nil {
+		errs = append(errs, err)
 	}
 	if c.User != (Field{}) && ((c.User.Form == "") != (c.Password.Form == "") || (c.User.JSON == "") != (c.Password.JSON == "")) {
 		errs = append(errs, errors.New("user, password: both must be fields of a form, or of JSON, or of either"))
@@ -190,7 +195,7 @@ func (f *Form) compileFields() error {
 	if c.User != (Field{}) && c.UserConst != "" {
 		errs = append(errs, errors.New("user_const: only for an app without user names; leave user out"))
 	}
-	if !c.Basic && c.User == (Field{}) && c.UserConst == "" && c.Identify == nil {
+	if !c.Basic && c.Credentials == InFields && c.User == (Field{}) && c.UserConst == "" && c.Identify == nil {
 		errs = append(errs, errors.New(`user: missing; write the name of the field, "const NAME" for an app with one password, or "none" beside identify`))
 	}
 	if !printable(c.UserConst) {

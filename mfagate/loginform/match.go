@@ -37,7 +37,7 @@ func (f *Form) Classify(r *http.Request) Kind {
 		return Refuse
 	}
 	path, ok := strictPath(r.URL)
-	if ok && f.submit.strict(r, path) && f.body(r, &f.submit, path) != no {
+	if ok && f.submit.strict(r, path) && f.shows(r) && f.body(r, &f.submit, path) != no {
 		return Submit
 	}
 	if f.loosely(&f.logout, r, false) {

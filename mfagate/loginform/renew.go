@@ -14,7 +14,7 @@ import (
 // cookie which scripts may read, or that h has under the name of a meta element of the page. It adds
 // nothing, and changes neither name nor password. It tells whether it has found any.
 func (f *Form) Renew(s *Submission, h http.Header, page *Answer) bool {
-	if s.read == nil || page == nil || page.Status != http.StatusOK || page.Truncated || page.encoded() {
+	if page == nil || page.Status != http.StatusOK || page.Truncated || page.encoded() {
 		return false
 	}
 	root, err := html.Parse(bytes.NewReader(page.Body))
@@ -24,7 +24,7 @@ func (f *Form) Renew(s *Submission, h http.Header, page *Answer) bool {
 	found := f.renewFields(s, root)
 	found = f.renewTokens(s, h, page) || found
 	found = renewMeta(h, root) || found
-	if found {
+	if found && s.read != nil {
 		clear(s.Body)
 		s.Body, s.ContentType = s.read.encode()
 	}
@@ -34,7 +34,7 @@ func (f *Form) Renew(s *Submission, h http.Header, page *Answer) bool {
 // HasForm tells whether an answer is a page with the login form and hidden fields in it, as a
 // token is: with it the app may have made that of an earlier page worthless.
 func (f *Form) HasForm(page *Answer) bool {
-	if page.Status != http.StatusOK || page.Truncated || page.encoded() {
+	if page.Status != http.StatusOK || page.Truncated || page.encoded() || f.config.Credentials != InFields {
 		return false
 	}
 	root, err := html.Parse(bytes.NewReader(page.Body))
@@ -51,7 +51,7 @@ func (f *Form) HasForm(page *Answer) bool {
 
 // renewFields puts in the hidden fields of a page with the form.
 func (f *Form) renewFields(s *Submission, root *html.Node) bool {
-	if s.read.json != nil {
+	if s.read == nil || s.read.json != nil || f.config.Credentials != InFields {
 		return false
 	}
 	for form := range root.Descendants() {

@@ -41,7 +41,7 @@ func renewToken(s *Submission, h http.Header, before, now string) (found bool) {
 			}
 		}
 	}
-	if before == s.User || before == s.Password {
+	if before == s.User || before == s.Password || s.read == nil {
 		return found
 	}
 	for i, field := range s.read.fields {

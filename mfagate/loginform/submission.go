@@ -21,14 +21,18 @@ type Submission struct {
 	Body        []byte
 	ContentType string
 
-	read *body // what Body was made of
+	// Authorization must stand in that header, in place of the request's own, if Config.Credentials
+	// says that name and password are there. It is empty otherwise.
+	Authorization string
+
+	read *body // what Body was made of; nil if there was none
 }
 
 // Wipe overwrites Body and forgets the password. Copies that Go made of strings stay
 // until they are collected.
 func (s *Submission) Wipe() {
 	clear(s.Body)
-	s.Body, s.Password, s.read = nil, "", nil
+	s.Body, s.Password, s.Authorization, s.read = nil, "", "", nil
 }
 
 // overrides are headers by which a request asks for another method.
@@ -54,12 +58,15 @@ func StripMethod(h http.Header) {
 	}
 }
 
-// ReadSubmission reads the body of a request that is Submit. The error is
-// ErrTooLong if it is longer than MaxForm, ErrAmbiguous if there is more than one way
+// ReadSubmission reads a request that is Submit: its body or, with Config.Credentials, its header. The error is
+// ErrTooLong if the body is longer than MaxForm, ErrAmbiguous if there is more than one way
 // to read it, or none, and otherwise that of the body. The body is gone afterwards.
 func (f *Form) ReadSubmission(r *http.Request) (*Submission, error) {
 	if err := f.checkHead(r); err != nil {
 		return nil, err
+	}
+	if f.config.Credentials == InHeader {
+		return f.readHeader(r)
 	}
 	data, err := readForm(r)
 	if err != nil {
@@ -125,7 +132,7 @@ func (f *Form) submitted(r *http.Request, b *body) bool {
 		return false
 	}
 	for _, p := range f.submit.all {
-		if p.path.match(path, false) && p.admits(r) && b.meet(p.conditions) {
+		if p.path.match(path, false) && p.admits(r) && (len(p.conditions) == 0 || b != nil && b.meet(p.conditions)) {
 			return true
 		}
 	}
