@@ -192,13 +192,14 @@ func (a *App) newGate() (*mfagate.Gate, error) {
 		return nil, err
 	}
 	config := mfagate.Config{
-		Records:  records,
-		Factors:  a.factors,
-		Recovery: a.recovery,
-		Pages:    a.pages,
-		Issuer:   a.Issuer,
-		OnEvent:  a.emit,
-		Logger:   a.logger,
+		Records:   records,
+		Factors:   a.factors,
+		Recovery:  a.recovery,
+		Pages:     a.pages,
+		Issuer:    a.Issuer,
+		OnEvent:   a.emit,
+		OnObserve: countObserved,
+		Logger:    a.logger,
 
 		Retention: time.Duration(a.Retention),
 	}

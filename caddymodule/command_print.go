@@ -90,11 +90,12 @@ func note(u mfagate.UserStatus) string {
 	return strings.Join(notes, ", ")
 }
 
+// when tells a time as it is here, and where that is: pages tell it in UTC.
 func when(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return t.Local().Format("2006-01-02 15:04:05")
+	return t.Local().Format("2006-01-02 15:04:05 MST")
 }
 
 func printUser(u userDetail) error {

@@ -18,6 +18,11 @@ var (
 		Help: "What happened to users, by kind of event, factor and site.",
 	}, []string{"kind", "factor", "app"})
 
+	countedObserved = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "mfagate", Name: "observed_total",
+		Help: "Requests that would have been stopped if their site did more than observe.",
+	}, []string{"app"})
+
 	countedPosts = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "mfagate", Name: "webhook_events_total",
 		Help: "Events for the webhook: delivered, to be tried again, dropped.",
@@ -36,7 +41,7 @@ func (a *App) register(registry prometheus.Registerer) error {
 		Namespace: "mfagate", Name: "sessions",
 		Help: "Sessions that this process holds as in use.",
 	}, a.resource.sessions)
-	for _, c := range []prometheus.Collector{countedEvents, countedPosts, sessions} {
+	for _, c := range []prometheus.Collector{countedEvents, countedObserved, countedPosts, sessions} {
 		err := registry.Register(c)
 		if _, twice := errors.AsType[prometheus.AlreadyRegisteredError](err); err != nil && !twice {
 			return err
@@ -64,6 +69,8 @@ func (a *App) count(e mfagate.Event) {
 	}
 	countedEvents.WithLabelValues(e.Kind, factor, e.App).Inc()
 }
+
+func countObserved(site string) { countedObserved.WithLabelValues(site).Inc() }
 
 func (a *App) factorNames() []string {
 	var names []string

@@ -43,6 +43,23 @@ func dropped(t *testing.T) float64 {
 	return 0
 }
 
+// Requests that a site lets pass because it observes are counted, and no others.
+func TestObservedRequestsAreCounted(t *testing.T) {
+	const observed = `mfagate_observed_total{app="wiki"}`
+	g := serveAdmin(t, "PASSWORD\nmfa {\nsite wiki\nmode observe\n}")
+	before := g.metric(observed)
+	for range 3 {
+		if a := g.get("/orders"); !a.reachedApp() {
+			t.Fatalf("status = %d; want the app", a.status)
+		}
+	}
+	g.get("/.mfa/static/style.css")
+	g.as("alice", "guess") // the first factor refuses that
+	if got := g.metric(observed) - before; got != 3 {
+		t.Errorf("%v requests were counted; want 3", got)
+	}
+}
+
 // Each configuration has a registry of its own: counters must go on all the same.
 func TestMetricsSurviveReloads(t *testing.T) {
 	g := serveAdmin(t, "PASSWORD\nmfa {\nsite wiki\n}")

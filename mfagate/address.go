@@ -58,7 +58,7 @@ func masked(email string) string {
 		return ""
 	}
 	_, n := utf8.DecodeRuneInString(local)
-	return local[:n] + "…@" + domain
+	return local[:n] + "•••@" + domain
 }
 
 // maxAddress is the length in bytes of the longest e-mail address (RFC 5321

@@ -79,7 +79,7 @@ func TestAddressIsAskedAndConfirmed(t *testing.T) {
 			t.Errorf("mails = %q; want the notice that messages come here now", got)
 		}
 		alice.get("/.mfa/").want(200)
-		if !strings.Contains(alice.body, "a…@example.com") || strings.Contains(alice.body, "alice@example.com") {
+		if !strings.Contains(alice.body, "a•••@example.com") || strings.Contains(alice.body, "alice@example.com") {
 			t.Error("the security page does not tell the address, masked")
 		}
 		alice.post("/.mfa/address", "action", "confirm", "code", code).want(http.StatusConflict) // once

@@ -36,6 +36,10 @@ type Config struct {
 	// goroutines.
 	OnEvent func(context.Context, Event)
 
+	// OnObserve, if not nil, is told of each request that passes only because its
+	// site, which it is given, has mode [Observe]. As OnEvent it must return soon.
+	OnObserve func(site string)
+
 	// Retention is how long events are kept, counted from when they are made;
 	// zero means 365 days, the least is one day.
 	Retention time.Duration
@@ -197,20 +201,21 @@ type Next func(w http.ResponseWriter, r *http.Request, d Decision) error
 // A Gate decides which requests may pass, and serves the pages on which people
 // enrol and prove their factors. It is safe for concurrent use.
 type Gate struct {
-	records  *Records
-	factors  []Factor
-	recovery Recovery // may be nil
-	order    CodesOrder
-	pages    *pages.Set
-	issuer   string
-	support  pages.Support
-	onEvent  func(context.Context, Event)
-	outbox   *outbox // nil if no notices are sent, not even by a [Teller]
-	notices  bool    // are made
-	table    map[string]string
-	ask      bool   // people can choose an address
-	template string // of addresses of users whose source told none; empty means none
-	log      *slog.Logger
+	records   *Records
+	factors   []Factor
+	recovery  Recovery // may be nil
+	order     CodesOrder
+	pages     *pages.Set
+	issuer    string
+	support   pages.Support
+	onEvent   func(context.Context, Event)
+	onObserve func(site string) // may be nil
+	outbox    *outbox           // nil if no notices are sent, not even by a [Teller]
+	notices   bool              // are made
+	table     map[string]string
+	ask       bool   // people can choose an address
+	template  string // of addresses of users whose source told none; empty means none
+	log       *slog.Logger
 
 	retention  time.Duration // zero: the usual
 	asks       atomic.Bool   // a block asks
@@ -229,7 +234,7 @@ func New(c Config) (*Gate, error) {
 	}
 	g := &Gate{
 		records: c.Records, factors: slices.Clone(c.Factors), recovery: c.Recovery, order: c.Order, pages: c.Pages,
-		issuer: c.Issuer, support: c.Support, onEvent: c.OnEvent, log: c.Logger,
+		issuer: c.Issuer, support: c.Support, onEvent: c.OnEvent, onObserve: c.OnObserve, log: c.Logger,
 		retention: c.Retention,
 	}
 	slices.SortStableFunc(g.factors, weakerLast)

@@ -1,7 +1,9 @@
 package mfagate_test
 
 import (
+	"html"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -202,6 +204,38 @@ func TestReminderOfManyTabs(t *testing.T) {
 			t.Errorf("%d of 10 tabs were reminded; want 1", n)
 		}
 	})
+}
+
+// Whoever was only invited to the set-up finds the way on from it, also where it takes
+// a ticket that they have not got; whoever must set it up does not.
+func TestSetUpLeadsOn(t *testing.T) {
+	ticket := func(c *mfagate.BlockConfig) { c.Site.Enrolment.Ticket = true }
+	tests := map[string]struct {
+		from, later string
+		change      []func(*mfagate.BlockConfig)
+	}{
+		"optional":         {"/reports?year=2026", "/reports?year=2026", []func(*mfagate.BlockConfig){optional}},
+		"from our page":    {"/.mfa/", "/", []func(*mfagate.BlockConfig){optional}},
+		"nowhere":          {"//evil.example/", "/", []func(*mfagate.BlockConfig){optional}},
+		"grace and ticket": {"/reports", "/reports", []func(*mfagate.BlockConfig){graceFor(time.Hour), ticket}},
+		"observed":         {"/reports", "/reports", []func(*mfagate.BlockConfig){func(c *mfagate.BlockConfig) { c.Site.Mode = mfagate.Observe }}},
+		"required":         {"/reports", "", nil},
+		"grace is over":    {"/reports", "", []func(*mfagate.BlockConfig){func(c *mfagate.BlockConfig) { c.Site.Grace.Until = time.Now() }}},
+	}
+	for name, test := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			alice := newWorld(t, nil, test.change...).person("alice")
+			alice.get("/.mfa/enroll?return=" + url.QueryEscape(test.from)).want(200)
+			if forced := strings.Contains(alice.body, "From now on"); forced != (test.later == "") {
+				t.Errorf("%s: the page says that it must be = %v; want %v", name, forced, !forced)
+			}
+			_, link, offered := strings.Cut(alice.body, `<p class="back"><a href="`)
+			link, _, _ = strings.Cut(link, `"`)
+			if offered != (test.later != "") || html.UnescapeString(link) != test.later {
+				t.Errorf("%s: leads on to %q; want %q", name, link, test.later)
+			}
+		})
+	}
 }
 
 // The reminder is a form of the gate's own, and leads nowhere else.

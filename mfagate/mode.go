@@ -50,8 +50,11 @@ func (v *visit) keeps() bool {
 		v.site.StoredElsewhere && v.gate.storedMode(v.r.Context(), v.realm) == Required
 }
 
-// observe logs a request that passes only because the site observes.
+// observe logs and counts a request that passes only because the site observes.
 func (v *visit) observe() error {
+	if v.gate.onObserve != nil {
+		v.gate.onObserve(v.site.Name)
+	}
 	v.gate.log.Info("would have been stopped", "realm", v.Realm, "user", v.Name, "site", v.site.Name,
 		"method", v.r.Method, "path", v.loggedPath(), "navigation", navigation(v.r))
 	return nil

@@ -40,7 +40,7 @@ var letterHTML = template.Must(template.New("letter").Parse(`<!DOCTYPE html>
 </ul>
 <p>{{.Advice}}</p>
 {{- if or .Support .URL}}
-<p>{{.Support}}{{if .URL}}<br><a href="{{.URL}}">{{.URL}}</a>{{end}}</p>
+<p>{{.Support}}{{if .URL}}<br><a href="{{.URL}}">{{.Bare}}</a>{{end}}</p>
 {{- end}}
 <p style="color: #595959">{{.Footer}}</p>
 </body>
@@ -115,10 +115,15 @@ func (g *Gate) factorLabel(n outgoing) string {
 	return g.pages.Text(n.Language, pages.Text{Key: key})
 }
 
+// Bare is the URL as a person would write it: nobody dials "tel:".
+func (l letter) Bare() string {
+	return strings.TrimPrefix(strings.TrimPrefix(l.URL, "tel:"), "mailto:")
+}
+
 func (l letter) text() string {
 	var b strings.Builder
 	paragraphs := []string{l.Hello, l.What, "- " + strings.Join(l.Facts, "\n- "), l.Advice}
-	if help := strings.TrimSpace(l.Support + "\n" + l.URL); help != "" {
+	if help := strings.TrimSpace(l.Support + "\n" + l.Bare()); help != "" {
 		paragraphs = append(paragraphs, help)
 	}
 	for _, p := range append(paragraphs, l.Footer) {

@@ -3,6 +3,7 @@ package mfagate
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/mfagate/caddy-mfagate/pages"
@@ -56,6 +57,9 @@ func (v *visit) choose(cause error) error {
 		status = explain(cause).status
 	}
 	p := pages.Choose{TicketNeeded: err != nil, HasTicket: err == nil && s.Ticket != "", First: len(a.Credentials) == 0}
+	if p.First {
+		p.Later = v.later(a)
+	}
 	for _, factor := range v.gate.factors {
 		if !v.enrolsHere(factor) {
 			continue
@@ -64,6 +68,19 @@ func (v *visit) choose(cause error) error {
 	}
 	v.render(status, f, p)
 	return nil
+}
+
+// later is where somebody who passes without a factor goes on, or empty: the
+// set-up must be no dead end to whoever has only been invited to it.
+func (v *visit) later(a *account) string {
+	mode := v.mode(v.r.Context())
+	if mode != Observe && v.leaveOf(a, mode, v.now).kind == noLeave {
+		return ""
+	}
+	if back := v.back(); back != "" && !strings.HasPrefix(back, Prefix) {
+		return back
+	}
+	return "/"
 }
 
 // enrolError is what the page says of an error that the person can mend there.

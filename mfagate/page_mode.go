@@ -22,7 +22,7 @@ func (v *visit) getRealm() error {
 	p := v.shownMode()
 	f := v.frame()
 	switch done := v.query("notice"); done {
-	case "made_required", "made_optional":
+	case "made_required", "made_optional", "same_mode":
 		f.Notice = pages.Text{Key: "notice." + done}
 	}
 	v.render(http.StatusOK, f, pages.AdminSettings{AdminMode: p})
@@ -101,6 +101,9 @@ func (v *visit) getMode() error {
 	if ok, err := v.looking(); !ok {
 		return err
 	}
+	if v.asItIs(o) {
+		return nil // which takes no proof
+	}
 	if !v.sess.mayOrder(v.now) {
 		v.proveForMode(o)
 		return nil
@@ -109,10 +112,20 @@ func (v *visit) getMode() error {
 	return v.modePage(o, http.StatusOK, pages.Text{})
 }
 
+// asItIs answers whoever wants what holds already.
+func (v *visit) asItIs(o modeForm) bool {
+	var p pages.AdminMode
+	v.showStored(&p)
+	if p.Mandatory != o.mandatory || p.Unreadable {
+		return false
+	}
+	v.redirect(page("admin/settings", "", "notice", "same_mode"))
+	return true
+}
+
 func (v *visit) modePage(o modeForm, status int, cause pages.Text) error {
 	p := v.shownMode()
-	if p.Mandatory == o.mandatory && cause.Key == "" && !p.Unreadable {
-		v.redirect(page("admin/settings", ""))
+	if cause.Key == "" && v.asItIs(o) {
 		return nil
 	}
 	f := v.frame()

@@ -23,12 +23,12 @@ func TestReportTellsWhoIsStopped(t *testing.T) {
 	}{
 		"required": {func(*mfagate.BlockConfig) {}, "Is led to the set-up at the next visit here.", enrol},
 		"observed": {func(c *mfagate.BlockConfig) { c.Site.Mode = mfagate.Observe }, "Would be stopped here; now everybody passes.", app},
-		"optional": {func(c *mfagate.BlockConfig) { c.Site.Mode = mfagate.Optional }, "May go on without here.", reminder},
-		"date":     {func(c *mfagate.BlockConfig) { c.Site.Grace.Until = until }, "Can work without here until 3 January 2000, 00:00 UTC.", reminder},
+		"optional": {func(c *mfagate.BlockConfig) { c.Site.Mode = mfagate.Optional }, "May work here without it.", reminder},
+		"date":     {func(c *mfagate.BlockConfig) { c.Site.Grace.Until = until }, "Can work here without it until 3 January 2000, 00:00 UTC.", reminder},
 		"date over": {func(c *mfagate.BlockConfig) { c.Site.Grace.Until = until.Add(-96 * time.Hour) },
 			"Is led to the set-up at the next visit here.", enrol},
-		"hours": {graceFor(8 * time.Hour), "Can work without here for 8 hours after the first visit.", reminder},
-		"days":  {graceFor(14 * 24 * time.Hour), "Can work without here for 14 days after the first visit.", reminder},
+		"hours": {graceFor(8 * time.Hour), "Can work here without it for 8 hours after the first visit.", reminder},
+		"days":  {graceFor(14 * 24 * time.Hour), "Can work here without it for 14 days after the first visit.", reminder},
 	}
 	for name, test := range tests {
 		synctest.Test(t, func(t *testing.T) {
@@ -67,7 +67,7 @@ func TestReportTellsWhatBegan(t *testing.T) {
 		otto := w.person("otto").in("").enrolByTicket()
 		otto.get("/.mfa/admin/report").want(200)
 		for name, want := range map[string]string{
-			"bob": "Can work without here until 3 January 2000, 00:00 UTC.", "hall": "Passed as exempt, last on 1 January 2000, 00:00 UTC.",
+			"bob": "Can work here without it until 3 January 2000, 00:00 UTC.", "hall": "Passed as exempt, last on 1 January 2000, 00:00 UTC.",
 			"eve": "Cannot come in here without a ticket.",
 		} {
 			if got := standingOf(otto, name); got != want {

@@ -47,6 +47,7 @@ type Choose struct {
 	TicketNeeded bool     // show a field "ticket" and say where to get one
 	HasTicket    bool     // one was accepted
 	First        bool     // the person's first factor: explain why this page appears
+	Later        string   // local path that leads on without a factor; empty if nobody comes in so
 }
 
 // Enrol shows a factor's own enrolment, templates/factor_NAME_enrol.html, which

@@ -105,7 +105,7 @@ func states() []state {
 	missed := security
 	missed.Missed = away
 	mailed, unmailed := security, security
-	mailed.Mail, unmailed.Mail = Mail{On: true, To: "a…@example.com"}, Mail{On: true, Choose: true}
+	mailed.Mail, unmailed.Mail = Mail{On: true, To: "a•••@example.com"}, Mail{On: true, Choose: true}
 	optional := security
 	optional.Optional = true
 	low := security
@@ -116,6 +116,8 @@ func states() []state {
 	hashed.CodesShown = false
 	return append(slices.Concat(sentStates(), adminStates(), requestStates(), loginStates()), []state{
 		{"choose", f, Choose{Factors: []string{"totp"}, First: true}},
+		{"choose-later", f, Choose{Factors: []string{"totp"}, First: true, Later: "/"}},
+		{"choose-ticket-later", f, Choose{TicketNeeded: true, First: true, Later: "/reports?year=2026"}},
 		{"choose-several", f, Choose{Factors: []string{"totp", "webauthn"}}},
 		{"choose-ticket", f, Choose{TicketNeeded: true, First: true}},
 		{"choose-ticket-wrong", wrong("error.ticket_wrong"), Choose{TicketNeeded: true, First: true}},
@@ -140,10 +142,10 @@ func states() []state {
 		{"security-mail", f, mailed},
 		{"security-no-mail", f, unmailed},
 		{"address", f, Address{}},
-		{"address-bad", wrong("error.address_bad"), Address{To: "a…@example.com"}},
+		{"address-bad", wrong("error.address_bad"), Address{To: "a•••@example.com"}},
 		{"address-code", f, Address{Asked: "alice@example.com"}},
 		{"address-code-wrong", wrong("error.address_code"), Address{Asked: "alice@example.com"}},
-		{"address-given", f, Address{To: "a…@example.com", Given: true}},
+		{"address-given", f, Address{To: "a•••@example.com", Given: true}},
 		{"security-missed", f, missed},
 		{"missed", f, away},
 		{"security-optional", f, optional},

@@ -12,6 +12,7 @@ document.addEventListener("DOMContentLoaded", function () {
   document.querySelectorAll("[data-wait]").forEach(announceEnd);
   document.querySelectorAll("details").forEach(focusOnOpen);
   document.querySelectorAll("form").forEach(sendOnce);
+  document.querySelectorAll("time").forEach(tellHere);
 });
 
 function wireCopy(button) {
@@ -39,6 +40,18 @@ function focusOnOpen(details) {
   details.addEventListener("toggle", function () {
     var field = details.querySelector("input:not([type=hidden])");
     if (details.open && field) field.focus();
+  });
+}
+
+// Times are written in UTC, since the server does not know where the person is. The
+// browser does. What tells a day only, or stands in a sentence, stays as it is.
+function tellHere(time) {
+  var at = new Date(time.dateTime);
+  if (time.textContent.indexOf("UTC") < 0 || isNaN(at) || !at.getTimezoneOffset()) return;
+  var language = document.documentElement.lang;
+  time.title = time.textContent;
+  time.textContent = at.toLocaleString(language === "en" ? "en-GB" : language, {
+    day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short",
   });
 }
 

@@ -1,8 +1,12 @@
 package browser_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
 
 	"github.com/mfagate/caddy-mfagate/tests/gatetest"
 )
@@ -77,10 +81,31 @@ func (b *tab) answerAsk(p *phone) {
 	b.wantApp("/reset")
 }
 
+// wantTimesHere holds that times are told as the person's clock shows them, with the
+// zone, and without a script in UTC.
+func (b *tab) wantTimesHere() {
+	b.Helper()
+	b.check(call(b, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: "Asia/Kolkata"}))
+	b.visit(gatetest.PathSecurity)
+	const times = `main dd time`
+	told, at := b.text(times), ask[string](b, fmt.Sprintf("document.querySelector(%q).dateTime", times))
+	utc, err := time.Parse("2006-01-02T15:04Z", at)
+	b.check(err)
+	want := utc.Add(5*time.Hour + 30*time.Minute).Format("15:04")
+	if b.look.noScript {
+		want = utc.Format("15:04")
+	}
+	if !strings.Contains(told, want) || strings.Contains(told, "UTC") != b.look.noScript {
+		b.Errorf("the page tells %q of %s; want %s", told, at, want)
+	}
+	b.check(call(b, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{}))
+}
+
 // switchOff switches the second factor off, after a wrong password.
 func (b *tab) switchOff(p *phone) {
 	b.Helper()
 	b.visit(gatetest.PathSecurity)
+	b.wantTimesHere()
 	b.press(`a[href="/.mfa/disable"]`)
 	b.wantAt(gatetest.PathChallenge)
 	b.fill("#code", p.code(b.T))
