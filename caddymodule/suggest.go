@@ -259,12 +259,28 @@ func (s *suggestion) place(a learn.Answer) []string {
 	target, _, _ := strings.Cut(a.Location, "?")
 	var signs []string
 	for _, path := range slices.Sorted(maps.Keys(back)) {
-		if path == "/" || strings.HasPrefix(target, path) {
+		if path == "/" || mayLead(target, path) {
 			return nil // no sign, or the query tells more than is kept
 		}
 		signs = append(signs, "not_location", quote(path+"*"))
 	}
 	return signs
+}
+
+// mayLead tells whether a place may begin with a path: a part of which only a star was kept may be
+// anything.
+func mayLead(place, path string) bool {
+	parts, wanted := strings.Split(place, "/"), strings.Split(path, "/")
+	if len(parts) < len(wanted) {
+		return false
+	}
+	for i, want := range wanted {
+		open := i == len(wanted)-1 // the path may end within a name
+		if parts[i] != "*" && parts[i] != want && !(open && strings.HasPrefix(parts[i], want)) {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *suggestion) anyWrong(is func(learn.Answer) bool) bool {
@@ -306,7 +322,7 @@ func sameFailure(w, right learn.Answer) bool {
 	case w.Form:
 		return right.Form
 	case w.Location != "":
-		return strings.HasPrefix(right.Location, path)
+		return mayLead(right.Location, path)
 	case w.Text != "":
 		return strings.Contains(right.Text, w.Text)
 	case len(falses(w)) > 0:

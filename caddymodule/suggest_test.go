@@ -251,3 +251,30 @@ func TestSuggestionsAreValid(t *testing.T) {
 		}
 	}
 }
+
+// TestSuggestedPlacesHoldForWhatWasSeen: no sign may be false of the very sign-in that it was made
+// from. A part of a path that somebody has typed, such as the user admin of /admin/, was not kept.
+func TestSuggestedPlacesHoldForWhatWasSeen(t *testing.T) {
+	for _, test := range []struct{ right, wrong, sign string }{
+		{"/*/index.php", "", ""},
+		{"/zm/console.php", "", "not_location /zm/index.php*"},
+		{"/users/*", "", "not_location /zm/index.php*"},
+		{"/*", "/zm", ""},
+		{"/home", "/zm/index.php", "not_location /zm/index.php*"},
+		{"/zm/index.php", "/zm/index.php", ""},
+	} {
+		wrong := learn.Answer{Status: 200, Type: "html", Form: true, Again: 1}
+		if test.wrong != "" {
+			wrong = learn.Answer{Status: 302, Location: test.wrong, Again: 1}
+		}
+		login := learn.Login{
+			Method: "POST", Place: learn.Place{Path: "/zm/index.php"}, User: "user", Password: "password", Encoding: "form",
+			Page: &learn.Place{Path: "/zm/index.php"}, Answers: []learn.Answer{{Status: 302, Location: test.right, Went: 1}, wrong},
+		}
+		text, _ := suggest(learnt{Report: learn.Report{Logins: []learn.Login{login}, Pages: []string{"/zm/index.php"}}})
+		want := strings.TrimRight("\tsuccess status 302 "+test.sign, " ") + "\n"
+		if !strings.Contains(text, want) {
+			t.Errorf("right leads to %s, wrong to %q: no %q in\n%s", test.right, test.wrong, want, text)
+		}
+	}
+}

@@ -58,6 +58,9 @@ func (v *visit) attempt(next Next) error {
 	case loginform.Failed:
 		err = v.signInFailed(a, answer)
 	default:
+		if err == nil {
+			v.logUnclear(a, answer)
+		}
 		err = v.signInUnclear(a, answer)
 	}
 	if err != nil {
@@ -374,17 +377,4 @@ func (v *visit) nobodyIn(a *loginAttempt, answer *loginform.Answer) bool {
 		return page, err
 	})
 	return errors.Is(err, loginform.ErrNobody)
-}
-
-// signInUnclear ends an attempt of which nobody knows what the app thinks. Nothing
-// of its answer is delivered.
-func (v *visit) signInUnclear(a *loginAttempt, answer *loginform.Answer) error {
-	v.clearCookie(loginCookie)
-	if err := v.settle(a, attemptBurnt); err != nil && !errors.Is(err, errNoSession) {
-		return err
-	}
-	if answer == nil || answer.Status >= 500 {
-		return errAppDown
-	}
-	return v.tryAgain(http.StatusUnauthorized)
 }

@@ -1,13 +1,18 @@
 package mfagate_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/mfagate/caddy-mfagate/mfagate"
 	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
+	"github.com/mfagate/caddy-mfagate/mfagate/recovery"
+	"github.com/mfagate/caddy-mfagate/mfagate/totp"
 )
 
 // An answer to the form in which there is no sign of success lets nobody in, whatever else
@@ -88,5 +93,42 @@ func TestUnclearAttemptLeavesNoCookiesBehind(t *testing.T) {
 	}
 	if p.cookies["mfagate"] != "" {
 		t.Error("a wrong password signs in after an answer with neither sign")
+	}
+}
+
+// Whoever has written a sign that does not fit sees in the log how the app has answered, and none of
+// its secrets.
+func TestLogTellsHowAnUnclearAnswerLooked(t *testing.T) {
+	var log bytes.Buffer
+	w := newWorld(t, nil)
+	var err error
+	if w.gate, err = mfagate.New(mfagate.Config{Records: w.records, Pages: builtIn(), Factors: []mfagate.Factor{&totp.Factor{}}, Recovery: &recovery.Factor{}, Logger: slog.New(slog.NewTextHandler(&log, nil))}); err != nil {
+		t.Fatal(err)
+	}
+	form, err := loginform.Compile(formConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.handler = w.block(func(b *mfagate.BlockConfig) { b.Source, b.Login = nil, &mfagate.Login{Form: form} }).Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			http.SetCookie(w, &http.Cookie{Name: "sid", Value: "of-alice", Path: "/"})
+			http.SetCookie(w, &http.Cookie{Name: "old", Path: "/", MaxAge: -1})
+			w.Header().Set("Location", "start?ticket=hidden")
+			w.WriteHeader(http.StatusSeeOther)
+		}
+	}))
+	p := w.person("")
+	p.get("/login").want(200)
+	p.post("/login", "user", "alice", "password", formPassword).want(401)
+	got := log.String()
+	for _, want := range []string{"neither success nor failure", "status=303", "leads_to=start", "sets_cookies=[sid]"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("got the log %q; want %q in it", got, want)
+		}
+	}
+	for _, secret := range []string{"of-alice", "hidden", formPassword} {
+		if strings.Contains(got, secret) {
+			t.Errorf("got %q in the log; want none of it", secret)
+		}
 	}
 }

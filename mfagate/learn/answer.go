@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -140,11 +139,11 @@ func (w *watchedWriter) asks() bool {
 }
 
 // answer tells what an answer to a login looks like.
-func (w *watchedWriter) answer(s *sent, host string) Answer {
+func (w *watchedWriter) answer(s *sent, r *http.Request) Answer {
 	h := w.Header()
 	a := Answer{Status: w.status, Type: kind(h), Size: w.size, Form: w.asks()}
-	if u, err := url.Parse(h.Get("Location")); err == nil && h.Get("Location") != "" {
-		if u.Host != "" && u.Host != host {
+	if u, err := r.URL.Parse(h.Get("Location")); err == nil && h.Get("Location") != "" {
+		if u.Host != "" && u.Host != r.Host && u.Host != r.URL.Host {
 			a.Location = "elsewhere"
 		} else {
 			at := placeOf(u)

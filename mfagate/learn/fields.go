@@ -145,8 +145,8 @@ func last(field string) string {
 // credentials returns the field with the password and that with the name of the user
 // beside it, which may be missing.
 func (s *sent) credentials() (user, password string) {
-	for _, n := range s.names {
-		if passwordName.MatchString(last(n)) && fieldName(n) != "" {
+	for i, n := range s.names {
+		if s.secret(i) && fieldName(n) != "" {
 			password = n
 			break
 		}
@@ -175,12 +175,18 @@ func fieldName(n string) string {
 	return n
 }
 
+// secret tells whether a field is named like one for a password, and holds no mere switch, as the field
+// does that tells phpLDAPadmin how the password beside it is encoded.
+func (s *sent) secret(i int) bool {
+	return passwordName.MatchString(last(s.names[i])) && !slices.Contains([]string{"0", "1", "on", "true", "false"}, s.values[i])
+}
+
 // doubled tells whether there are several fields for a password, as where one is
 // chosen or changed: no login looks so.
 func (s *sent) doubled() bool {
 	n := 0
-	for _, f := range s.names {
-		if passwordName.MatchString(last(f)) {
+	for i := range s.names {
+		if s.secret(i) {
 			n++
 		}
 	}

@@ -194,7 +194,7 @@ func (v *visit) login(s *sent, user, password string) *Login {
 			Method: v.r.Method, Place: v.at, Encoding: s.encoding, User: user, Password: password, Where: where, Page: v.referer(),
 		}, newTable[*Answer](maxAnswers)}
 	})
-	a := v.w.answer(s, v.r.Host)
+	a := v.w.answer(s, v.r)
 	known, _ := row.value.answers.see(a.key(), func() *Answer { return &a })
 	known.value.Size = a.Size
 	client := v.client()
@@ -297,7 +297,7 @@ func (v *visit) ways() {
 	if v.w.status >= 400 {
 		return
 	}
-	if v.at.says(logoutWords) {
+	if v.at.says(logoutWords) || v.at.keyed(logoutWords) {
 		delete(v.typists, v.client())
 		v.logouts.see(v.r.Method+" "+v.at.URI(), way)
 	}

@@ -56,6 +56,7 @@ func TestFieldsOfALogin(t *testing.T) {
 		{formType, "user%5Blogin%5D=a&user%5Bpassword%5D=b", "user[login]", "user[password]", "form"},
 		{formType, "password=b", "", "password", "form"},
 		{formType, "form=x&pma_username=a&pma_password=b", "pma_username", "pma_password", "form"},
+		{formType, "cmd=login&nodecode%5Blogin_pass%5D=1&login=a&login_pass=b", "login", "login_pass", "form"},
 		{"application/json", `{"auth": {"email": "a", "password": "b"}}`, "/auth/email", "/auth/password", "json"},
 		{"multipart/form-data; boundary=B", "--B\r\nContent-Disposition: form-data; name=\"user\"\r\n\r\na\r\n--B\r\nContent-Disposition: form-data; name=\"pass\"\r\n\r\nb\r\n--B--\r\n", "user", "pass", "multipart"},
 		{formType, "q=searched&page=2", "", "", ""},
@@ -154,6 +155,32 @@ func TestOutcomesOfAttempts(t *testing.T) {
 	}
 	if page := got.Logins[0].Page; page == nil || page.URI() != "/login" {
 		t.Errorf("page = %v; want /login", page)
+	}
+}
+
+// TestRelativeRedirectionsAreFollowed: ./main.php and login.php?again are places beside the form.
+func TestRelativeRedirectionsAreFollowed(t *testing.T) {
+	for given, want := range map[string]string{
+		"./main.php": "/app/templates/main.php", "login.php?again=1": "/app/templates/login.php", "../": "/app/", "?view=x": "/app/templates/login.php",
+		"/": "/", "//app/home": "/home", "http://app/home": "/home", "https://sso.example/x": "elsewhere",
+	} {
+		l := learn.New(nil)
+		through(l, readAll(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", given)
+			w.WriteHeader(http.StatusFound)
+		}), post("http://app/app/templates/login.php", formType, "user=carl&password=b"))
+		if got := l.Report().Logins[0].Answers[0].Location; got != want {
+			t.Errorf("%s is taken for %q; want %q", given, got, want)
+		}
+	}
+}
+
+// TestSignOutsByAQueryAreSeen: some apps sign out at any page, by ?logout=1.
+func TestSignOutsByAQueryAreSeen(t *testing.T) {
+	l := learn.New(nil)
+	through(l, func(w http.ResponseWriter, r *http.Request) {}, httptest.NewRequest("GET", "http://app/index.php?logout=1", nil))
+	if got, want := l.Report().Logouts, []string{"GET /index.php?logout=*"}; !slices.Equal(got, want) {
+		t.Errorf("got %q; want %q", got, want)
 	}
 }
 

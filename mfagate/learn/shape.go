@@ -120,6 +120,14 @@ func (p Place) says(words []string) bool {
 	})
 }
 
+// keyed tells whether a word of the list is a key of the query, as in ?logout=1.
+func (p Place) keyed(words []string) bool {
+	return slices.ContainsFunc(p.Query, func(pair string) bool {
+		key, _, _ := strings.Cut(pair, "=")
+		return slices.Contains(words, strings.ToLower(key))
+	})
+}
+
 // agent returns the family of a program, such as curl, or an empty string for a browser.
 func agent(r *http.Request) string {
 	family, _, _ := strings.Cut(r.UserAgent(), "/")
