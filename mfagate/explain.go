@@ -102,7 +102,7 @@ func (v *visit) explainVisitor() Explanation {
 	if kind == loginform.Logout || kind == loginform.Submit || kind == loginform.Refuse {
 		return words[kind]
 	}
-	if err := v.login.Form.Guard(v.r); err != nil {
+	if err := v.login.Form.GuardVisitor(v.r); err != nil {
 		return Explanation{Refuse, Subject{}, "it has credentials outside of the login form"}
 	}
 	return words[kind]

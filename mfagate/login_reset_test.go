@@ -9,6 +9,24 @@ import (
 	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
 )
 
+// Where wild cards make a request one for a forgotten password and one that may carry a name and a password, the
+// latter holds for people who are signed in.
+func TestVisitorsPasswordUnderAccounts(t *testing.T) {
+	app := &resetApp{users: map[string]string{}}
+	c := formConfig()
+	c.Reset = []loginform.Pattern{{Text: "/*"}}
+	c.Accounts = []loginform.Pattern{{Text: "POST /**/people"}}
+	w := loginWorld(t, c, app)
+	p := w.person("")
+	p.name = ""
+	p.post("/people", "user", "vic", "password", formPassword).want(400)
+	for id, user := range app.users {
+		if user != "" {
+			t.Errorf("session %s is %s's", id, user)
+		}
+	}
+}
+
 // A resetApp signs in whoever follows a link from a mail, and tells nobody that it has. With
 // somebody signed in its login takes any password, and its login page is his home.
 type resetApp struct {

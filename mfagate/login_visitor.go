@@ -66,7 +66,7 @@ func (v *visit) noPage() error {
 	case v.r.Header.Get("Service-Worker") != "":
 		return errForbidden
 	}
-	return v.guard()
+	return v.guarded(v.login.Form.GuardVisitor(v.r))
 }
 
 // visitorLineage returns that of the request or, if it was promoted meanwhile, a
@@ -214,7 +214,11 @@ func (v *visit) public(kind loginform.Kind, next Next) error {
 
 // guard refuses a request with credentials that are not in the login form.
 func (v *visit) guard() error {
-	err := v.login.Form.Guard(v.r)
+	return v.guarded(v.login.Form.Guard(v.r))
+}
+
+// guarded logs what Guard refuses.
+func (v *visit) guarded(err error) error {
 	if err != nil {
 		v.gate.log.Warn("credentials outside of the login form; if nobody signs in there, list the request under accounts", "site", v.site.Name, "path", v.loggedPath(), "error", err)
 		return errElsewhere

@@ -114,7 +114,7 @@ type Config struct {
 
 	// Accounts are requests that carry a name and a password although nobody signs in by them,
 	// as where an administrator adds a user: Elsewhere does not hold there. Only where
-	// Identify has a probe, which is made anew after each of them.
+	// Identify has a probe, which is made anew after each of them. What is Submit or Reset cannot be among them.
 	Accounts []Pattern `json:"accounts,omitempty"`
 
 	// Elsewhere says which fields are refused in any other request: those of

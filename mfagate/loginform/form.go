@@ -157,7 +157,7 @@ func (f *Form) compileRequests() error {
 		}
 	}
 	if len(errs) == 0 {
-		errs = append(errs, f.compilePlain())
+		errs = append(errs, f.compilePlain(), f.checkAccounts())
 	}
 	return errors.Join(errs...)
 }

@@ -120,6 +120,16 @@ func (w *credentialWatch) all(conditions []condition) bool {
 // the beginnings of lines are looked at, and bodies of other media types pass unseen
 // unless they begin as JSON does.
 func (f *Form) Guard(r *http.Request) error {
+	return f.guard(r, true)
+}
+
+// GuardVisitor is Guard for a request of somebody who is not signed in, who has no user to add and no
+// password to change: Accounts give no leave there.
+func (f *Form) GuardVisitor(r *http.Request) error {
+	return f.guard(r, false)
+}
+
+func (f *Form) guard(r *http.Request, signedIn bool) error {
 	if r.URL.RawQuery == "" && noBody(r) {
 		return f.guardKeys(r)
 	}
@@ -134,7 +144,7 @@ func (f *Form) Guard(r *http.Request) error {
 	if noBody(r) || f.config.Elsewhere == ElsewhereOff {
 		return nil
 	}
-	w.account = f.Accounts(r) // its query, which was looked at, has no such leave
+	w.account = signedIn && f.Accounts(r) // its query, which was looked at, has no such leave
 	if !readable(r.Header) {
 		return fmt.Errorf("%w, perhaps: its body is encoded", ErrElsewhere)
 	}
