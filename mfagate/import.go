@@ -130,7 +130,11 @@ func (t *txn) importUser(realm string, u ImportedUser) (ImportOutcome, error) {
 
 // neverSeen tells whether all that is known of the user is that they were imported.
 func (a *account) neverSeen() bool {
-	return !a.Imported.IsZero() && a.Seen.IsZero() && a.LastProof.IsZero() && len(a.Credentials) == 0
+	return neverSeen(a.Imported, a.Seen, a.LastProof, len(a.Credentials))
+}
+
+func neverSeen(imported, seen, proved time.Time, credentials int) bool {
+	return !imported.IsZero() && seen.IsZero() && proved.IsZero() && credentials == 0
 }
 
 func groupList(groups []string) string { return strings.Join(groups, ";") }

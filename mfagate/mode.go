@@ -218,9 +218,9 @@ type Tally struct {
 	At       time.Time `json:"at"` // when they were counted; zero means that they are being counted
 }
 
-// Tally counts the users of a realm. What it tells may be some seconds old; it
-// waits for two seconds at most.
+// Tally counts the users of a realm. At says when: after a while they are counted
+// anew in the background. It waits for two seconds at most, and less if there is an older count.
 func (g *Gate) Tally(ctx context.Context, realm string) Tally {
-	s := g.summary(ctx, realm)
+	s, _ := g.summary(ctx, realm)
 	return Tally{s.users, s.enrolled, s.at}
 }

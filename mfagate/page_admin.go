@@ -91,6 +91,7 @@ func (v *visit) getUsers() error {
 	if err := v.listUsers(q, &p); err != nil {
 		return err
 	}
+	v.gate.beginCount(v.realm) // the report is one click away
 	v.render(http.StatusOK, f, p)
 	return nil
 }

@@ -45,7 +45,7 @@ func (v *visit) shownMode() (p pages.AdminMode) {
 		p.GraceDays = int(g.For / day)
 	}
 	t := v.gate.Tally(v.r.Context(), v.realm)
-	p.Counted, p.Users, p.Missing = !t.At.IsZero(), t.Users, t.Users-t.Enrolled
+	p.Counted, p.Users, p.Missing = t.At, t.Users, t.Users-t.Enrolled
 	return p
 }
 

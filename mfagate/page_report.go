@@ -65,9 +65,9 @@ func (v *visit) standing(u UserStatus, mode Mode) pages.Text {
 	return pages.Text{Key: "report.stopped"}
 }
 
-func shownSummary(s summary) pages.AdminSummary {
+func shownSummary(s summary, counting bool) pages.AdminSummary {
 	shown := pages.AdminSummary{
-		Counted: s.at, Users: s.users, Enrolled: s.enrolled, NotEnrolled: s.users - s.enrolled, Locked: s.locked, NeverSeen: s.neverSeen,
+		Counted: s.at, Counting: counting, Users: s.users, Enrolled: s.enrolled, NotEnrolled: s.users - s.enrolled, Locked: s.locked, NeverSeen: s.neverSeen,
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.factors)) {
 		shown.Factors = append(shown.Factors, pages.FactorCount{Factor: name, Users: s.factors[name]})

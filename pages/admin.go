@@ -44,6 +44,7 @@ type AdminReport struct {
 // An AdminSummary is how many users there are.
 type AdminSummary struct {
 	Counted                              time.Time // zero: not yet
+	Counting                             bool      // a newer count is under way
 	Users, Enrolled, NotEnrolled, Locked int
 	NeverSeen                            int // of those who are not enrolled
 	Factors                              []FactorCount

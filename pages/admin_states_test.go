@@ -65,6 +65,7 @@ func adminStates() []state {
 		{"admin-user-self", f, self},
 		{"admin-user-fresh", f, fresh},
 		{"admin-report", f, report},
+		{"admin-report-recounting", f, AdminReport{Users: users.Users[:2], Summary: AdminSummary{Counted: made, Counting: true, Users: 1204, Enrolled: 1167, NotEnrolled: 37}}},
 		{"admin-report-counting", f, AdminReport{Users: users.Users[:2], Later: true}},
 		{"admin-report-standing", f, stopped},
 		{"admin-report-nobody", f, AdminReport{Summary: AdminSummary{Counted: made}}},

@@ -20,8 +20,8 @@ type AdminMode struct {
 	Changed       time.Time
 	Seen          string // names what was shown
 
-	Counted        bool // the numbers are known
-	Users, Missing int  // users that are known, and those of them without a factor
+	Counted        time.Time // when these were counted; zero: not yet
+	Users, Missing int       // users that are known, and those of them without a factor
 
 	GraceUntil time.Time // until when people without a factor still pass; zero means no such date
 	GraceDays  int       // for how many days after they are first seen they still pass

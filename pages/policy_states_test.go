@@ -11,7 +11,7 @@ func policyStates() []state {
 	changed.Error = Text{Key: "error.mode_changed"}
 	silent.Error = Text{Key: "error.admin_reason"}
 	christmas := time.Date(2026, time.December, 25, 0, 0, 0, 0, time.UTC)
-	mode := AdminMode{Counted: true, Users: 1204, Missing: 37, Seen: "seen"}
+	mode := AdminMode{Counted: made, Users: 1204, Missing: 37, Seen: "seen"}
 	chosen := mode
 	chosen.Actor, chosen.Reason, chosen.Changed = "otto", "decided by the management on Monday", made
 	grace, days, single := mode, mode, mode
