@@ -38,6 +38,7 @@ type Form struct {
 	userJSON, passwordJSON   pointer
 	socketTokens             []pointer
 	userNames, passwordNames []string // folded, in every encoding
+	userParts, passwordParts []string // of a name in brackets: the same as keys in JSON, one in the other
 	nameless                 bool     // the password has a place and no name
 
 	success, failure []signs
@@ -210,6 +211,7 @@ func (f *Form) compileFields() error {
 	if slices.ContainsFunc(f.userNames, func(n string) bool { return slices.Contains(f.passwordNames, n) }) {
 		errs = append(errs, errors.New("user, password: cannot be the same field"))
 	}
+	f.userParts, f.passwordParts = keysOf(c.User.Form), keysOf(c.Password.Form)
 	return errors.Join(append(errs, f.compileElsewhere())...)
 }
 
@@ -230,6 +232,9 @@ func compileField(field Field) (names []string, at pointer, err error) {
 	}
 	if last := at[len(at)-1]; !number(last) && !slices.Contains(names, foldName(last)) {
 		names = append(names, foldName(last))
+	}
+	if len(at) > 1 && !slices.ContainsFunc(at, number) { // as a form has it, for readers to which both are the same
+		names = append(names, foldName(at[0]+"["+strings.Join(at[1:], "][")+"]"))
 	}
 	return names, at, nil
 }

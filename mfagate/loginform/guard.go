@@ -24,6 +24,7 @@ type credentialWatch struct {
 	nameless       [][]condition // of which all must be met by one request
 	met            map[*condition]bool
 	unreadable     bool
+	parts          map[string]bool // names that are parts of those in brackets
 }
 
 func (f *Form) watch() *credentialWatch {
@@ -42,6 +43,23 @@ func (w *credentialWatch) name(name string) {
 	w.user = w.user || slices.ContainsFunc(w.form.userNames, s.like)
 	w.password = w.password || slices.ContainsFunc(w.form.passwordNames, s.like)
 	w.id = w.id || slices.ContainsFunc(w.form.sessionIDs, s.like)
+	w.user = w.user || w.nested(w.form.userParts, s)
+	w.password = w.password || w.nested(w.form.passwordParts, s)
+}
+
+// nested tells whether all parts of a name in brackets have passed. Rails and others read
+// {"user":{"email":...}} as user[email]; where in the JSON a part stands does not matter here.
+func (w *credentialWatch) nested(parts []string, s spelling) bool {
+	if len(parts) == 0 {
+		return false
+	}
+	if slices.Contains(parts, s.folded) {
+		if w.parts == nil {
+			w.parts = make(map[string]bool)
+		}
+		w.parts[s.folded] = true
+	}
+	return !slices.ContainsFunc(parts, func(part string) bool { return !w.parts[part] })
 }
 
 func (w *credentialWatch) pair(name, value string) {

@@ -378,3 +378,33 @@ func TestNoRequestTakesLong(t *testing.T) {
 		t.Errorf("many keys took %v", took)
 	}
 }
+
+// Where the form has names in brackets, Rails and others take JSON with one object in the other for the
+// same; and where the form is such JSON, a form with brackets.
+func TestNamesInBracketsAreRefusedAsJSONToo(t *testing.T) {
+	c := plainForm()
+	c.User, c.Password = Field{Form: "user[email]"}, Field{Form: "user[password]"}
+	brackets := compile(t, c)
+	c.User, c.Password = Field{JSON: "/user/email"}, Field{JSON: "/user/password"}
+	nested := compile(t, c)
+	const form, json = "user%5Bemail%5D=vic&user%5Bpassword%5D=pw", `{"user":{"email":"vic","Password":"pw"}}`
+	for _, f := range []*Form{brackets, nested} {
+		for _, q := range []struct{ line, media, body string }{
+			{"GET /notes?" + form, "", ""}, {"POST /notes", mediaForm, form}, {"POST /notes", mediaJSON, json}, {"PUT /notes", "text/plain", json},
+			{"POST /notes", mediaJSON, `{"user":{"remember":1,"password":"pw","more":{"x":1},"email":"vic"}}`},
+			{"POST /notes", partType, part("user[email]", "vic") + part("user[password]", "pw") + partEnd},
+			{"POST /notes?user[email]=vic", mediaJSON, `{"user":{"password":"pw"}}`},
+		} {
+			if err := f.Guard(request(t, q.line, q.media, q.body)); !errors.Is(err, ErrElsewhere) {
+				t.Errorf("%s %s %q: got %v; want ErrElsewhere", q.line, q.media, q.body, err)
+			}
+		}
+	}
+	for _, body := range []string{
+		`{"user":{"email":"a@example.com"}}`, `{"password":"new","email":"a@example.com"}`, `{"note":{"user":"vic","text":"email password"}}`, `{"user":{"password":"new"}}`,
+	} {
+		if err := brackets.Guard(request(t, "POST /notes", mediaJSON, body)); err != nil {
+			t.Errorf("%s: got %v; want nothing", body, err)
+		}
+	}
+}

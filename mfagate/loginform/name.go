@@ -92,3 +92,15 @@ func within(folded, of string) bool {
 	rest, ok := strings.CutPrefix(folded, of)
 	return ok && (rest == "" || rest[0] == '[')
 }
+
+// keysOf are the folded parts of a name in brackets, such as user and email of user[email], and none of
+// any other name.
+func keysOf(name string) (keys []string) {
+	if !strings.ContainsAny(name, "[]") {
+		return nil
+	}
+	for part := range strings.FieldsFuncSeq(name, func(c rune) bool { return c == '[' || c == ']' }) {
+		keys = append(keys, foldName(part))
+	}
+	return keys
+}
