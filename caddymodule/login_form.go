@@ -113,6 +113,8 @@ func recipes() []string {
 //	    answer          <status> <type> <body>
 //	    session         basic | bearer <pointer> [<header>[: <scheme>]]
 //	    tell            <names>...
+//	    renew           <request> [where <field>=<value>...]
+//	    tokens          /<pointer>...
 //	    inject
 //	    rewrite_location
 //	}
@@ -187,6 +189,8 @@ func loginOptions(c *loginform.Config) options {
 		"headers":          words(&c.Headers, "names of headers, such as X-Api-Key"),
 		"query_keys":       words(&c.QueryKeys, "names of query parameters, such as token"),
 		"tell":             words(&c.Tell, "names of what a script is told, such as instanceId"),
+		"renew":            requests(&c.Renew, "POST", true),
+		"tokens":           words(&c.Tokens, "JSON pointers to further tokens, such as /refresh_token"),
 		"accounts":         requests(&c.Accounts, "POST", false),
 		"forbid_elsewhere": option{parse: func(d *caddyfile.Dispenser) error { return parseElsewhere(d, c) }},
 		"answer":           option{parse: func(d *caddyfile.Dispenser) error { return parseAnswer(d, c) }},

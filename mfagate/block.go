@@ -308,7 +308,7 @@ func (v *visit) takeSession(token string) error {
 			return err
 		}
 	}
-	if v.login == nil || !v.login.Form.Poll(v.r) {
+	if v.login == nil || !v.login.Form.Poll(v.r) && !v.login.Form.Renews(v.r) {
 		l.seen.Store(v.now.UnixNano())
 	}
 	if s.Hold && v.gate.recovery == nil { // codes that are to be saved are made no more

@@ -94,6 +94,7 @@ func (v *visit) explainVisitor() Explanation {
 		loginform.Page:   {Pass, Subject{}, "it is the app's login page, which a visitor may see"},
 		loginform.Submit: {Pass, Subject{}, "it is the app's login form; its answer is held until the second factor"},
 		loginform.Public: {Pass, Subject{}, "it is public, and goes to the app without cookies and credentials"},
+		loginform.Renew:  {Pass, Subject{}, "it asks whether somebody is signed in, with the cookies of a visitor"},
 		loginform.Reset:  {Pass, Subject{}, "it is for a forgotten password, with the cookies of a visitor"},
 		loginform.Logout: {Pass, Subject{}, "it signs out"},
 		loginform.Other:  {Refuse, Subject{}, "nobody is signed in, so it leads to the login page, " + v.login.Form.LoginURI()},

@@ -57,6 +57,11 @@ func (v *visit) sealedToken(binding string, answer *loginform.Answer) map[string
 	if loginform.PutText(told, b.JSON, v.seenToken(token, box.Seal(tokenName, token))) != nil {
 		return nil
 	}
+	for _, t := range v.login.Form.TokensIn(answer) {
+		if t.JSON != b.JSON && loginform.PutText(told, t.JSON, v.seenToken(t.Token, box.Seal(tokenName, t.Token))) != nil {
+			return nil
+		}
+	}
 	return told
 }
 

@@ -49,7 +49,11 @@ func (v *visit) passApp(kind loginform.Kind, d Decision, next Next) error {
 	if v.login.Form.Config().Bearer != nil {
 		opened = v.openedOf(v.openToken(boxes, opened.Cookies, inURL))
 	}
-	if err := v.recheck(kind, opened, next); err != nil {
+	err = v.recheck(kind, opened, next)
+	if errors.Is(err, errTokenEnded) {
+		v.vouching, opened, err = "", v.openedOf(nil), nil // nobody's: the script hears so from the app, and gets a new one
+	}
+	if err != nil {
 		if errors.Is(err, errSignIn) && v.login.Form.Config().Basic {
 			return v.askPassword()
 		}
@@ -72,6 +76,9 @@ func (v *visit) passApp(kind loginform.Kind, d Decision, next Next) error {
 		if switches {
 			c.forget() // for what is sent beside this request
 			defer c.forget()
+		}
+		if kind == loginform.Renew && v.exchanges() {
+			return v.exchange(w, r, boxes, func(w http.ResponseWriter, r *http.Request, _ Decision) error { return next(w, r, d) })
 		}
 		return w.finish(next(w, r, d))
 	})

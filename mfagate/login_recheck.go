@@ -110,8 +110,8 @@ func (v *visit) recheck(kind loginform.Kind, opened *openedCookies, next Next) e
 	if !v.login.probes() {
 		return v.sameUserNow(cookies)
 	}
-	if v.anonymous(kind, cookies) {
-		return nil
+	if v.anonymous(kind, cookies) || kind == loginform.Renew && v.exchanges() {
+		return nil // of new tokens it is seen whose they are
 	}
 	c, sum := &v.live.checked, v.vouchedSum(opened.sum)
 	life := recheckEvery
@@ -136,6 +136,9 @@ func (v *visit) recheck(kind loginform.Kind, opened *openedCookies, next Next) e
 	if err := v.askWho(cookies, next); err != nil {
 		if errors.Is(err, errSignIn) && c.partOf(names) && (kind != loginform.Page || v.ledHere()) {
 			return err // browsers keep some cookies back, by their path or SameSite: that says nothing of the session
+		}
+		if errors.Is(err, errSignIn) && v.vouching != "" && v.exchanges() {
+			return errTokenEnded
 		}
 		return v.over(err)
 	}

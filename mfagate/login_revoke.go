@@ -65,7 +65,7 @@ func (v *visit) revoke(r *http.Request, tokens map[string]string, next Next) err
 func openInBody(r *http.Request, tokens map[string]string) error {
 	body, err := io.ReadAll(io.LimitReader(r.Body, loginform.MaxForm+1))
 	if err != nil {
-		return fmt.Errorf("reading a sign-out: %w", err)
+		return fmt.Errorf("reading a request with a token: %w", err)
 	}
 	if len(body) > loginform.MaxForm {
 		return loginform.ErrTooLong

@@ -13,7 +13,7 @@ import (
 // needs reach the app, with the cookies of a visitor at most.
 func (v *visit) visitor(kind loginform.Kind, next Next) error {
 	switch kind {
-	case loginform.Page, loginform.Reset:
+	case loginform.Page, loginform.Reset, loginform.Renew:
 	case loginform.Public:
 		return v.public(kind, next)
 	default:
@@ -30,7 +30,7 @@ func (v *visit) visitor(kind loginform.Kind, next Next) error {
 	if err != nil {
 		return v.refused(err)
 	}
-	if kind == loginform.Reset && v.login.tells() {
+	if kind == loginform.Reset && v.login.tells() || kind == loginform.Renew {
 		return v.resetVisit(kind, l, jar, cookies, next)
 	}
 	r := v.appRequest(v.r.Context(), v.r, cookies)
@@ -95,7 +95,7 @@ func (v *visit) visitorLineage() (l lineage, old bool, err error) {
 // visitor's: in many apps the name is such a step, and the form for the password wants its cookie.
 func (v *visit) visitorCookies(kind loginform.Kind, l lineage) (loginform.Cookies, *loginform.Jar, error) {
 	jar, purpose := v.jar(), loginform.ForVisitor
-	if kind == loginform.Reset && !v.login.probes() {
+	if (kind == loginform.Reset || kind == loginform.Renew) && !v.login.probes() {
 		purpose = loginform.ForReset
 	}
 	box, err := v.box(purpose, l.ID)
@@ -153,7 +153,8 @@ func (v *visit) resetVisit(kind loginform.Kind, l lineage, jar *loginform.Jar, c
 	}
 	a := &loginAttempt{lineage: l, sent: cookies, next: next}
 	a.take(answer, v.now)
-	if _, sets := v.login.Form.SetsUser(answer.Header); !sets && v.nobodyIn(a, answer) {
+	_, sets := v.login.Form.SetsUser(answer.Header)
+	if !sets && len(v.login.Form.TokensIn(answer)) == 0 && (!v.login.tells() || v.nobodyIn(a, answer)) {
 		if err := v.keep(l); err != nil {
 			return v.refused(err)
 		}

@@ -20,8 +20,8 @@ func (f *Form) TryURI() string {
 
 // checkBasic refuses what only a form can have.
 func checkBasic(c *Config) error {
-	if len(c.Submit)+len(c.Success)+len(c.Failure)+len(c.Reset) > 0 || c.User != (Field{}) || c.Password != (Field{}) || c.Bearer != nil || c.Answer != nil || c.Credentials != InFields {
-		return errors.New("session basic: the app has no form then; leave out submit, user, password, credentials, success, failure, reset, and answer")
+	if len(c.Submit)+len(c.Success)+len(c.Failure)+len(c.Reset)+len(c.Renew) > 0 || c.User != (Field{}) || c.Password != (Field{}) || c.Bearer != nil || c.Answer != nil || c.Credentials != InFields {
+		return errors.New("session basic: the app has no form then; leave out submit, user, password, credentials, success, failure, reset, renew, and answer")
 	}
 	if c.Identify != nil && c.Identify.Probe == "" {
 		return errors.New("session basic: identify needs a probe, since there is no answer to a form")

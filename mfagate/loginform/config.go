@@ -144,6 +144,16 @@ type Config struct {
 	// token, beside what is told anyway. Whoever has the password learns it.
 	Tell []string `json:"tell,omitempty"`
 
+	// Renew are requests by which the app's scripts ask whether somebody is signed in, or for a new
+	// token in place of one that ends. A visitor's go to the app as those of Reset do, and are
+	// refused where the answer has a token. Within a session sealed tokens open in the body,
+	// and those of the answer are sealed. They keep no session alive.
+	Renew []Pattern `json:"renew,omitempty"`
+
+	// Tokens are JSON pointers to further tokens beside Bearer's, such as one for renewal, in the
+	// answers to the login and to Renew.
+	Tokens []string `json:"tokens,omitempty"`
+
 	// Answer is told to scripts that signed in, in place of the app's answer. The zero
 	// value is 403 with the problem of a missing second factor.
 	Answer *Answering `json:"answer,omitempty"`

@@ -32,7 +32,7 @@ type Form struct {
 	unknown bool
 	public, page, submit,
 	reset, logout, refuse,
-	socket, poll, unjudged,
+	socket, poll, unjudged, renew,
 	accounts table
 
 	userJSON, passwordJSON   pointer
@@ -71,6 +71,7 @@ func Compile(config Config) (*Form, error) {
 		checkHome(config.Home),
 		checkBearer(config.Bearer),
 		f.compileSocketToken(),
+		checkTokens(config),
 		checkTell(config),
 		checkAnswering(config.Answer),
 		checkTry(config.Try),
@@ -151,6 +152,7 @@ func (f *Form) compileRequests() error {
 		{"websocket", c.WebSocket, []string{http.MethodGet, http.MethodConnect}, false, &f.socket},
 		{"poll", c.Poll, nil, false, &f.poll},
 		{"accounts", c.Accounts, sending, false, &f.accounts},
+		{"renew", c.Renew, nil, true, &f.renew},
 	} {
 		loose := group.into == &f.logout || group.into == &f.refuse
 		if err := group.into.fill(group.option, group.patterns, group.methods, group.body, loose); err != nil {

@@ -20,13 +20,14 @@ const (
 	Reset              // part of a way to a new password
 	Logout             // ends the session
 	Refuse             // a side door
+	Renew              // asks whether somebody is signed in, or for a new token
 )
 
 // Classify tells what a request is, by its method and URL, and by its body where
 // a pattern has conditions on that: then up to MaxForm bytes of the body are read and
 // put back.
 //
-// What admits a request is compared strictly: Page, Submit, Public, and Reset are
+// What admits a request is compared strictly: Page, Submit, Public, Reset, and Renew are
 // never returned for a path or query that two readers could understand
 // differently. What stops one is compared loosely, in any spelling that some app might
 // accept: Refuse, which goes before all others, and Logout, since one missed is worse
@@ -37,7 +38,9 @@ func (f *Form) Classify(r *http.Request) Kind {
 		return Refuse
 	}
 	path, ok := strictPath(r.URL)
-	if ok && f.submit.strict(r, path) && f.shows(r) && f.body(r, &f.submit, path) != no {
+	renews := ok && f.renew.strict(r, path)
+	empty := noBody(r) && f.config.Credentials == InFields
+	if ok && f.submit.strict(r, path) && (!renews || !empty) && f.shows(r) && f.body(r, &f.submit, path) != no {
 		return Submit
 	}
 	if f.loosely(&f.logout, r, false) {
@@ -45,6 +48,8 @@ func (f *Form) Classify(r *http.Request) Kind {
 	}
 	switch {
 	case !ok:
+	case renews && f.body(r, &f.renew, path) == yes:
+		return Renew
 	case f.reset.strict(r, path) && f.body(r, &f.reset, path) == yes:
 		return Reset
 	case f.page.strict(r, path):
@@ -59,6 +64,12 @@ func (f *Form) Classify(r *http.Request) Kind {
 func (f *Form) Poll(r *http.Request) bool {
 	path, ok := strictPath(r.URL)
 	return ok && f.poll.strict(r, path)
+}
+
+// Renews tells whether method and URL of a request are those of Renew.
+func (f *Form) Renews(r *http.Request) bool {
+	path, ok := strictPath(r.URL)
+	return ok && f.renew.strict(r, path)
 }
 
 // Accounts tells whether a request may carry a name and a password although it is no sign-in.
