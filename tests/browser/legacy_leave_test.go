@@ -34,6 +34,7 @@ func newWire(t *testing.T, app *legacy.App) *wire {
 	}
 	w := &wire{cookies: make(map[string]string)}
 	proxy := &httputil.ReverseProxy{
+		Transport:     legacy.Transport(),
 		FlushInterval: -1,
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)

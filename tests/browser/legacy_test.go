@@ -62,11 +62,11 @@ func newAppUse(t *testing.T, name string, options ...string) *appUse {
 		u.wire = newWire(t, u.app)
 		address = u.wire.URL
 	}
-	proxy := "reverse_proxy " + strings.TrimPrefix(address, "http://")
+	var lines []string
 	if login.ownHost {
-		proxy += " {\nheader_up Host {upstream_hostport}\n}"
+		lines = append(lines, "header_up Host {upstream_hostport}")
 	}
-	u.gate = gatetest.Start(t, gatetest.Config{Plain: true, Site: fmt.Sprintf("mfa {\nlogin_form %s\n%s\n}\n%s", name, strings.Join(options, "\n"), proxy)})
+	u.gate = gatetest.Start(t, gatetest.Config{Plain: true, Site: fmt.Sprintf("mfa {\nlogin_form %s\n%s\n}\n%s", name, strings.Join(options, "\n"), legacy.Proxy(address, lines...))})
 	return u
 }
 

@@ -28,7 +28,7 @@ func TestLegacyAppByHTTPS(t *testing.T) {
 	cert, key := selfMade(t)
 	s := gatetest.Start(t, gatetest.Config{
 		Plain: true, Site: "respond /ready 200",
-		More: "https://localhost:PORT2 {\nbind 127.0.0.1\ntls " + cert + " " + key + "\nmfa {\nlogin_form dokuwiki\n}\nreverse_proxy " + strings.TrimPrefix(app.URL, "http://") + "\n}",
+		More: "https://localhost:PORT2 {\nbind 127.0.0.1\ntls " + cert + " " + key + "\nmfa {\nlogin_form dokuwiki\n}\n" + legacy.Proxy(app.URL) + "\n}",
 	})
 	u := &appUse{T: t, legacyLogin: legacyLogins["dokuwiki"], app: app, gate: s}
 	b := u.open(look{name: "dokuwiki-https"})

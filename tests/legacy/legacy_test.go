@@ -85,7 +85,11 @@ func TestStopLeavesNothing(t *testing.T) {
 					t.Error("no process of a running app found: this test sees nothing")
 				}
 			})
-			if left := processes(t, dir); len(left) > 0 {
+			left := processes(t, dir)
+			for deadline := time.Now().Add(30 * time.Second); len(left) > 0 && time.Now().Before(deadline); left = processes(t, dir) {
+				time.Sleep(50 * time.Millisecond) // what has been killed ends when its turn comes
+			}
+			if len(left) > 0 {
 				t.Errorf("still running:\n%s", strings.Join(left, "\n"))
 			}
 			if _, err := os.Stat(dir); !os.IsNotExist(err) {

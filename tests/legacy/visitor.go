@@ -32,6 +32,20 @@ type Answer struct {
 	Body   string
 }
 
+// idle is for how long a connection to an app waits for the next request. Apps close theirs
+// after some seconds, lighttpd after five: a form that is sent just then is lost, whoever sends it.
+const idle = time.Second
+
+// Transport returns one for requests to an app, which loses none.
+func Transport() *http.Transport { return &http.Transport{IdleConnTimeout: idle} }
+
+// Proxy returns the directive of a Caddyfile that leads to an address of an app and loses no request,
+// with further lines of its block.
+func Proxy(address string, lines ...string) string {
+	lines = append(lines, fmt.Sprintf("transport http {\n\t\t\tkeepalive %v\n\t\t}", idle))
+	return fmt.Sprintf("reverse_proxy %s {\n\t\t%s\n\t}", strings.TrimPrefix(address, "http://"), strings.Join(lines, "\n\t\t"))
+}
+
 // Visit returns somebody who is not signed in. The base is a URL without a
 // slash at the end; the empty one leads to the app itself.
 func (a *App) Visit(t testing.TB, base string) *Visitor {
@@ -44,7 +58,7 @@ func (a *App) Visit(t testing.TB, base string) *Visitor {
 		t.Fatal(err)
 	}
 	client := &http.Client{
-		Jar: jar, Timeout: time.Minute, Transport: &http.Transport{},
+		Jar: jar, Timeout: time.Minute, Transport: Transport(),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	t.Cleanup(client.CloseIdleConnections)

@@ -44,6 +44,7 @@ func newWire(t *testing.T, app *legacy.App) *wire {
 	}
 	w := &wire{set: make(map[string]string)}
 	proxy := &httputil.ReverseProxy{
+		Transport: legacy.Transport(),
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
 			r.Out.Host = r.In.Host
