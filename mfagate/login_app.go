@@ -20,8 +20,16 @@ const locationHeader = "Mfa-Location"
 // jar is how the app's cookies go out and come back, without any box yet.
 func (v *visit) jar() *loginform.Jar {
 	c := v.login.Form.Config()
-	return &loginform.Jar{Pass: c.PassCookies, Bound: c.BoundCookies, Secure: v.client.Secure, Reserved: ownCookie}
+	return &loginform.Jar{Pass: c.PassCookies, Bound: c.BoundCookies, Secure: v.client.Secure, Reserved: ownCookie, Asks: v.login.Form.Asks()}
 }
+
+// closedJar lets the app delete its cookies, and do nothing else with them.
+func (v *visit) closedJar() *loginform.Jar {
+	return &loginform.Jar{Reserved: ownCookie, Secure: v.client.Secure, Asks: v.login.Form.Asks()}
+}
+
+// sentPath is the path of the request as it stands in the browser's address.
+func (v *visit) sentPath() string { return v.client.Sent.EscapedPath() }
 
 func readCookies(jar *loginform.Jar, h http.Header) (loginform.Cookies, error) {
 	c, err := jar.Read(h)
@@ -43,7 +51,7 @@ func (v *visit) appRequest(ctx context.Context, r *http.Request, cookies loginfo
 	loginform.StripMethod(r.Header)
 	r.Trailer, r.Form, r.PostForm, r.MultipartForm = nil, nil, nil, nil
 	r.Header.Set("Accept-Encoding", "identity")
-	setCookies(r, cookies)
+	setCookieLine(r, cookies.Header(v.sentPath()))
 	return r
 }
 
@@ -73,12 +81,7 @@ func (v *visit) vouch(r *http.Request) {
 	}
 }
 
-// setCookies makes these the only cookies of a request.
-func setCookies(r *http.Request, cookies loginform.Cookies) {
-	setCookieLine(r, cookies.Header(""))
-}
-
-// setCookieLine makes h the header Cookie of a request; the empty one is none.
+// setCookieLine makes h the header Cookie of a request, and nothing else; the empty one is none.
 func setCookieLine(r *http.Request, h string) {
 	switch lines := r.Header["Cookie"]; {
 	case h == "":
@@ -106,11 +109,21 @@ func (v *visit) hold(r *http.Request, next Next) (*loginform.Answer, error) {
 		return nil, fmt.Errorf("%w: %w", errAppDown, err)
 	}
 	answer := rec.Answer()
+	loginform.SetPaths(answer.Header, v.browserPath(asked))
 	if v.login.Form.Config().RewriteLocation {
 		localize(answer.Header, r.Host)
 	}
 	answer.URL = asked
 	return answer, nil
+}
+
+// browserPath is the path by which a browser keeps the cookies that come from an address: its own where
+// that is the visit's, which may have been rewritten since.
+func (v *visit) browserPath(asked *url.URL) string {
+	if asked.Path == v.r.URL.Path {
+		return v.sentPath()
+	}
+	return asked.EscapedPath()
 }
 
 // recordAnswer asks the app. An answer that ends half-way is none.
@@ -139,7 +152,7 @@ func (v *visit) probe(ctx context.Context, method, uri string, cookies loginform
 	r := v.subrequest(ctx, method, target)
 	r = v.appRequest(r.Context(), r, nil)
 	v.vouch(r)
-	if h := cookies.Header(target.Path); h != "" {
+	if h := cookies.Header(target.EscapedPath()); h != "" {
 		r.Header.Set("Cookie", h)
 	}
 	return v.hold(r, next)

@@ -105,7 +105,7 @@ func (v *visit) stillUser(answer *loginform.Answer, told bool, next Next) error 
 func (v *visit) whoseTokens(answer *loginform.Answer, next Next) error {
 	if v.login.probes() {
 		v.takeToken(answer)
-		return v.askWho(v.opened.With(loginform.ReadSetCookies(answer.Header, v.now)), next)
+		return v.askWho(v.shownOf(v.opened.With(loginform.ReadSetCookies(answer.Header, v.now))), next)
 	}
 	name, err := v.login.Form.Who(context.WithoutCancel(v.r.Context()), answer, nil)
 	if err == nil {

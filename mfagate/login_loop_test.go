@@ -21,7 +21,7 @@ func backAndForth(t *testing.T) {
 		switch _, err := r.Cookie("sid"); {
 		case r.Method == http.MethodPost:
 			http.SetCookie(w, &http.Cookie{Name: "sid", Value: "s", Path: "/"})
-			http.SetCookie(w, &http.Cookie{Name: "near", Value: "n", Path: "/here"})
+			http.SetCookie(w, &http.Cookie{Name: "near", Value: "n", Path: "/", SameSite: http.SameSiteStrictMode})
 			http.Redirect(w, r, "/home", http.StatusFound)
 		case r.URL.Path == "/here/me" && err == nil && strings.Contains(r.Header.Get("Cookie"), "near="):
 			_, _ = io.WriteString(w, `<p id="me">alice</p>`)
@@ -32,7 +32,7 @@ func backAndForth(t *testing.T) {
 	p := w.signedInByForm()
 	p.get("/home").want(200)
 	near := p.cookies["near"]
-	delete(p.cookies, "near") // the browser keeps it back by its path
+	delete(p.cookies, "near") // the browser keeps it back by its SameSite
 	for range 20 {
 		time.Sleep(6 * time.Second)
 		p.get("/far").want(303, "/login")

@@ -8,12 +8,15 @@ import (
 	"github.com/mfagate/caddy-mfagate/mfagate/loginform"
 )
 
-// An openedCookies is what the app gets of a request's cookies within a session. It is not
+// An openedCookies is what a request's cookies within a session are to the app. It is not
 // changed after it was made, so requests may share it.
 type openedCookies struct {
-	loginform.Cookies
-	header string // what stands in the header Cookie
-	sum    uint64 // of what may tell the app who is asking
+	loginform.Cookies                   // all, those too that only another path gets
+	sent              loginform.Cookies // that the app gets
+	shown             loginform.Cookies // with which it is asked who that is
+	header            string            // sent, as it stands in the header Cookie
+	sum               uint64            // of what in shown may tell the app who is asking
+	path              string            // of the request where that matters; else empty
 
 	// Of what it was made, where it may be used again.
 	form  *loginform.Form
@@ -32,11 +35,18 @@ func (v *visit) openCookies(boxes *madeBoxes, jar *loginform.Jar) (*openedCookie
 		line = lines[0]
 	}
 	c := &v.live.checked
-	if o := c.lastOpened(); o != nil && line != "" && o.line == line && o.boxes == boxes && o.form == v.login.Form {
-		return o, nil
+	last := c.lastOpened()
+	if last != nil && (line == "" || last.line != line || last.boxes != boxes || last.form != v.login.Form) {
+		last = nil
 	}
-	cookies, err := readCookies(jar, v.r.Header)
-	if err != nil {
+	if last != nil && (last.path == "" || last.path == v.sentPath()) {
+		return last, nil
+	}
+	var cookies loginform.Cookies
+	var err error
+	if last != nil {
+		cookies = last.Cookies
+	} else if cookies, err = readCookies(jar, v.r.Header); err != nil {
 		return nil, err
 	}
 	o := v.openedOf(cookies)
@@ -49,7 +59,17 @@ func (v *visit) openCookies(boxes *madeBoxes, jar *loginform.Jar) (*openedCookie
 
 // openedOf is what a request has that has these cookies.
 func (v *visit) openedOf(cookies loginform.Cookies) *openedCookies {
-	return &openedCookies{Cookies: cookies, header: cookies.Header(""), sum: v.sumOf(cookies)}
+	if !cookies.OfPaths() {
+		return &openedCookies{Cookies: cookies, sent: cookies, shown: cookies, header: cookies.Header(""), sum: v.sumOf(cookies)}
+	}
+	path := v.sentPath()
+	sent, shown := cookies.For(path), v.shownOf(cookies)
+	return &openedCookies{Cookies: cookies, sent: sent, shown: shown, header: sent.Header(""), sum: v.sumOf(shown), path: path}
+}
+
+// shownOf are the cookies with which the app is asked who sends a request.
+func (v *visit) shownOf(cookies loginform.Cookies) loginform.Cookies {
+	return cookies.Beside(v.sentPath(), v.login.Form.AsksWhoAt())
 }
 
 func (c *checked) lastOpened() *openedCookies {

@@ -172,7 +172,7 @@ func (v *visit) appLogout(next Next) error {
 	if len(tokens) > 0 {
 		return v.revoke(r, tokens, next)
 	}
-	w := v.seal(&loginform.Jar{Reserved: ownCookie, Secure: v.client.Secure})
+	w := v.seal(v.closedJar())
 	if err := w.finish(next(w, r, Decision{})); err != nil {
 		v.gate.log.Info("signing out at the app", "site", v.site.Name, "error", err)
 		v.redirect(v.login.Form.LoginURI())
@@ -216,17 +216,8 @@ func (v *visit) bindingCookies() (loginform.Cookies, error) {
 }
 
 // dropCookies deletes cookies in the browser as far as their path is known. Those
-// that stay open nowhere. Their names, which [loginform] has read, may be such as
-// [http.SetCookie] leaves out.
-func (v *visit) dropCookies(cookies loginform.Cookies) {
-	attributes := "=; Path=/; Max-Age=0; HttpOnly"
-	if v.client.Secure {
-		attributes += "; Secure"
-	}
-	for _, c := range cookies {
-		v.w.Header().Add("Set-Cookie", c.Name+attributes)
-	}
-}
+// that stay open nowhere.
+func (v *visit) dropCookies(cookies loginform.Cookies) { v.jar().Drop(v.w.Header(), cookies) }
 
 // leaveApp signs the person out of the app after the gate's own sign-out, as far as that
 // goes: that nothing opens the cookies any more is what counts.

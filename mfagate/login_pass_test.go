@@ -184,7 +184,7 @@ func TestCookiesWithOddNamesPassSealedAndGoAtSignOut(t *testing.T) {
 			t.Errorf("the app reads %q; want %s", got, name)
 		}
 		p.get("/logout").want(302, "/login")
-		if got := p.setTo(name); got != "; Path=/; Max-Age=0; HttpOnly" {
+		if got := p.setTo(name); got != "; Path=/; HttpOnly; Max-Age=0" {
 			t.Errorf("after the sign-out %s is set to %q; want it deleted", name, got)
 		}
 	}

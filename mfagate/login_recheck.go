@@ -106,11 +106,10 @@ func (c *checked) wait(ctx context.Context) (done func(), err error) {
 // gate's session. That the app knows nobody any more is errSignIn, and ends the session too, unless
 // the request has only a part of the cookies that the app has known the user by.
 func (v *visit) recheck(kind loginform.Kind, opened *openedCookies, next Next) error {
-	cookies := opened.Cookies
 	if !v.login.probes() {
-		return v.sameUserNow(cookies)
+		return v.sameUserNow(opened.Cookies)
 	}
-	if v.anonymous(kind, cookies) || kind == loginform.Renew && v.exchanges() {
+	if v.anonymous(kind, opened.sent) || kind == loginform.Renew && v.exchanges() {
 		return nil // of new tokens it is seen whose they are
 	}
 	c, sum := &v.live.checked, v.vouchedSum(opened.sum)
@@ -132,8 +131,8 @@ func (v *visit) recheck(kind loginform.Kind, opened *openedCookies, next Next) e
 	if v.now.Sub(at) < life {
 		return nil // the request before has asked
 	}
-	names := v.namesOf(cookies)
-	if err := v.askWho(cookies, next); err != nil {
+	names := v.namesOf(opened.shown)
+	if err := v.askWho(opened.shown, next); err != nil {
 		if errors.Is(err, errSignIn) && c.partOf(names) && (kind != loginform.Page || v.ledHere()) {
 			return err // browsers keep some cookies back, by their path or SameSite: that says nothing of the session
 		}
@@ -235,12 +234,11 @@ func (v *visit) noteChange(c *checked, h http.Header, switches bool) error {
 	}
 	set := loginform.ReadSetCookies(h, v.now)
 	if slices.ContainsFunc(set, func(s loginform.Cookie) bool {
-		old, known := v.opened.Value(s.Name)
-		return !v.login.Form.Rotates(s.Name) && (!known || old != s.Value)
+		return !v.login.Form.Rotates(s.Name) && !v.opened.Has(s)
 	}) {
 		c.forget()
 	} else if at, gen := c.when(v.vouchedSum(v.opened.sum)); !at.IsZero() {
-		c.learn(v.vouchedSum(v.sumOf(v.opened.With(set))), at, gen)
+		c.learn(v.vouchedSum(v.sumOf(v.shownOf(v.opened.With(set)))), at, gen)
 	}
 	return v.sameUser(h)
 }

@@ -197,7 +197,7 @@ func (v *visit) public(kind loginform.Kind, next Next) error {
 	encodings, ranges := v.r.Header["Accept-Encoding"], v.r.Header["Range"]
 	since, match := v.r.Header["If-Modified-Since"], v.r.Header["If-None-Match"]
 	r := v.appRequest(v.r.Context(), v.r, nil)
-	w := v.sealPage(kind, &loginform.Jar{Reserved: ownCookie, Secure: v.client.Secure})
+	w := v.sealPage(kind, v.closedJar())
 	w.again = kind == loginform.Page
 	if w.script != "" {
 		return w.finish(next(w, r, Decision{}))

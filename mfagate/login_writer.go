@@ -76,6 +76,7 @@ func (w *sealingWriter) WriteHeader(status int) {
 		return
 	}
 	w.done = true
+	loginform.SetPaths(w.header, w.visit.sentPath())
 	if w.within != nil && w.visit.login.Form.Leaves(w.visit.opened.Cookies, w.header, w.visit.now) && w.leave(status) {
 		return
 	}

@@ -25,12 +25,13 @@ type Cookie struct {
 // Cookies are those of an app that a request may bring it, opened.
 type Cookies []Cookie
 
-// Header returns what stands in the header Cookie of a request for a path. The
-// empty path takes all.
+// Header returns what stands in the header Cookie of a request for a path, as [Cookies.For]
+// has it.
 func (c Cookies) Header(uri string) string {
+	c = c.For(uri)
 	var all strings.Builder
 	for _, k := range c {
-		if k.Deleted || uri != "" && !covers(k.Path, uri) {
+		if k.Deleted {
 			continue
 		}
 		if all.Len() == 0 {
@@ -53,16 +54,6 @@ func (c Cookies) size() (n int) {
 	return n
 }
 
-// covers tells whether a cookie's path matches that of a request (RFC 6265
-// section 5.1.4).
-func covers(cookie, request string) bool {
-	if cookie == "" || cookie[0] != '/' {
-		return true
-	}
-	return request == cookie || strings.HasPrefix(request, cookie) &&
-		(strings.HasSuffix(cookie, "/") || request[len(cookie)] == '/')
-}
-
 // Value returns the value of the cookie with a name.
 func (c Cookies) Value(name string) (string, bool) {
 	for _, k := range c {
@@ -79,7 +70,7 @@ func (c Cookies) With(set Cookies) Cookies {
 	for _, s := range set {
 		kept := all[:0]
 		for _, k := range all {
-			if k.Name != s.Name || k.Path != "" && k.Path != s.Path {
+			if !k.same(s) {
 				kept = append(kept, k)
 			}
 		}
@@ -95,6 +86,7 @@ type Jar struct {
 	Seal   *Box     // in which those of answers are; nil means that none is set
 	Pass   []string // globs of names that go in clear in both directions
 	Bound  []string // globs of names that go in clear, yet count only beside their seal
+	Asks   []string // paths of what the gate itself asks the app for, with what a browser would send there
 	Secure bool     // the browser is reached by HTTPS
 
 	// Reserved tells which names are the gate's own: the app neither gets nor sets
@@ -116,19 +108,19 @@ func (j *Jar) Read(h http.Header) (Cookies, error) {
 	var unclear []string
 	all := make(Cookies, 0, len(given))
 	for _, p := range given {
-		if j.reserves(p.name) || !brackets(p.name) {
+		if base, _ := pathNamed(p.name); j.reserves(base) || !brackets(base) {
 			continue
 		}
-		value, ok := j.open(in, p.name, p.value, given)
+		c, ok := j.open(in, p.name, p.value, given)
 		if !ok {
 			continue
 		}
-		switch old, twice := all.Value(p.name); {
-		case !twice:
-			all = append(all, Cookie{Name: p.name, Value: value})
-		case old == value:
-		case matchesAny(j.Pass, p.name):
-			unclear = append(unclear, p.name)
+		switch at := all.index(c); {
+		case at < 0:
+			all = append(all, c)
+		case all[at].Value == c.Value:
+		case j.passes(c.Name):
+			unclear = append(unclear, c.Name)
 		default:
 			return nil, ErrCookies
 		}
@@ -143,27 +135,47 @@ func (j *Jar) Read(h http.Header) (Cookies, error) {
 }
 
 // clear tells whether a cookie goes in clear.
-func (j *Jar) clear(name string) bool {
-	return matchesAny(j.Pass, name) || matchesAny(j.Bound, name)
+func (j *Jar) clear(name string) bool { return j.passes(name) || j.binds(name) }
+
+// passes and binds tell it of either kind. A name that a sealed cookie might have by its path is
+// clear only if the app's name for that is, too.
+func (j *Jar) passes(name string) bool { return listed(j.Pass, name) }
+func (j *Jar) binds(name string) bool  { return listed(j.Bound, name) }
+
+func listed(globs []string, name string) bool {
+	if !matchesAny(globs, name) {
+		return false
+	}
+	base, odd := pathNamed(name)
+	return !odd || matchesAny(globs, base)
 }
 
 func (j *Jar) reserves(name string) bool { return j.Reserved != nil && j.Reserved(name) }
 
-func (j *Jar) open(in *opening, name, raw string, all given) (string, bool) {
+// open returns a cookie as the app has it. The path of one in clear is not known.
+func (j *Jar) open(in *opening, name, raw string, all given) (c Cookie, ok bool) {
+	c = Cookie{Name: name, Value: raw}
 	switch base, seal := strings.CutSuffix(name, boundSuffix); {
-	case matchesAny(j.Pass, name):
-		return raw, token(name) && octets(raw) && !strings.Contains(name, "%") // PHP before 7.4.11 decodes names
-	case seal && matchesAny(j.Bound, base):
-		return "", false // ours, and none of the app's
-	case matchesAny(j.Bound, name):
+	case j.passes(name):
+		return c, token(name) && octets(raw) && !strings.Contains(name, "%") // PHP before 7.4.11 decodes names
+	case seal && j.binds(base):
+		return c, false // ours, and none of the app's
+	case j.binds(name):
 		seal, once := all.only(name + boundSuffix)
 		if !once || !token(name) {
-			return "", false
+			return c, false
 		}
 		sum, ok := j.unseal(in, name+boundSuffix, seal, all)
-		return raw, ok && sum == digest(raw)
+		return c, ok && sum == digest(raw)
 	}
-	return j.unseal(in, name, raw, all)
+	if c.Value, ok = j.unseal(in, name, raw, all); !ok {
+		return c, false
+	}
+	if _, ofPath := pathNamed(name); ofPath {
+		return j.unpath(name, c.Value)
+	}
+	c.Path = "/"
+	return c, true
 }
 
 func (j *Jar) unseal(in *opening, name, raw string, all given) (string, bool) {
@@ -253,30 +265,51 @@ func (j *Jar) Write(h http.Header, now time.Time) error {
 	h.Del("Set-Cookie")
 	for _, line := range lines {
 		c, attributes, ok := readSetCookie(line, now)
-		if !ok || j.reserves(c.Name) || j.clear(c.Name) && !token(c.Name) {
+		if !ok || j.reserves(c.Name) || j.clear(c.Name) && !token(c.Name) || misplaced(c) {
 			continue
 		}
-		if err := j.write(h, c, j.attributes(c, attributes)); err != nil {
+		if err := j.write(h, c, attributes); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (j *Jar) write(h http.Header, c Cookie, attributes string) error {
+// misplaced tells whether browsers drop a cookie for its path (RFC 6265bis section 4.1.3.2): under
+// another name they would keep it.
+func misplaced(c Cookie) bool {
+	const prefix = "__Host-"
+	return narrow(c.Path) && len(c.Name) >= len(prefix) && strings.EqualFold(c.Name[:len(prefix)], prefix)
+}
+
+func (j *Jar) write(h http.Header, c Cookie, given []string) error {
+	attributes := j.attributes(c, given)
 	add := func(name, value string) { h.Add("Set-Cookie", name+"="+value+attributes) }
-	passes := matchesAny(j.Pass, c.Name)
+	sealed := c
+	if !j.clear(c.Name) {
+		sealed.Name, sealed.Path = j.kept(c.Name, c.Path)
+	}
 	switch {
-	case passes, c.Deleted:
+	case j.passes(c.Name):
 		add(c.Name, c.Value)
+		return nil
+	case c.Deleted:
+		if add(c.Name, c.Value); sealed.Name != c.Name { // the one in clear, or of a gate that did not look at paths
+			attributes = j.attributes(sealed, given)
+			add(sealed.Name, c.Value)
+		}
 		return nil
 	case j.Seal == nil:
 		return nil
-	case matchesAny(j.Bound, c.Name):
+	case j.binds(c.Name):
 		add(c.Name, c.Value)
 		return j.seal(c.Name+boundSuffix, digest(c.Value), add)
 	}
-	return j.seal(c.Name, c.Value, add)
+	attributes = j.attributes(sealed, given)
+	if sealed.Name != c.Name {
+		sealed.Value = withPath(c.Path, c.Value)
+	}
+	return j.seal(sealed.Name, sealed.Value, add)
 }
 
 func (j *Jar) seal(name, value string, add func(name, value string)) error {
@@ -290,15 +323,18 @@ func (j *Jar) seal(name, value string, add func(name, value string)) error {
 	return nil
 }
 
-// attributes returns those of the app but for Domain, with HttpOnly and Secure. A
+// attributes returns those of the app but for Domain, with c's path, HttpOnly and Secure. A
 // deletion says so in a way that all browsers understand. On plain HTTP those are left out
 // with which browsers keep a cookie only if it is Secure.
 func (j *Jar) attributes(c Cookie, given []string) string {
 	var out strings.Builder
 	secure, httpOnly := false, false
+	if c.Path != "" {
+		out.WriteString("; Path=" + c.Path)
+	}
 	for _, a := range given {
 		key, value := cookieAttribute(a)
-		if key == "domain" || !j.Secure && wantsSecure(key, value) || c.Deleted && (key == "max-age" || key == "expires") {
+		if key == "domain" || key == "path" || !j.Secure && wantsSecure(key, value) || c.Deleted && (key == "max-age" || key == "expires") {
 			continue
 		}
 		secure, httpOnly = secure || key == "secure", httpOnly || key == "httponly"

@@ -15,7 +15,7 @@ func jars(t *testing.T) (mine, other *Jar) {
 	s := testSealer(t, 'k')
 	jar := func(binding string) *Jar {
 		b := s.Box(ForSession, "app", binding)
-		return &Jar{Open: []*Box{b}, Seal: b, Pass: []string{"theme"}, Bound: []string{"xsrf"}, Reserved: func(name string) bool { return name == "mfagate" }}
+		return &Jar{Open: []*Box{b}, Seal: b, Pass: []string{"theme"}, Bound: []string{"xsrf"}, Asks: []string{"/hub/me"}, Reserved: func(name string) bool { return name == "mfagate" }}
 	}
 	return jar("mine"), jar("other")
 }
@@ -26,13 +26,14 @@ func FuzzJarRead(f *testing.F) {
 	for _, header := range []string{
 		"", "sid=x", "theme=dark; sid=SEALED", "sid=SEALED; sid=SEALED", "sid=SEALED; sid=x", "theme=a, sid=x", `theme="a; sid=x; y="`, "xsrf=t; xsrf~b=SEALED",
 		"sid=OTHER", "$Version=1; sid=SEALED", "theme=a\x00; b=c", "mfagate=x", "sid=2x; sid~2=SEALED", "s.id=SEALED", " sid = SEALED ", "=sid=x;;;theme",
-		"theme=a; theme=b; sid=SEALED", "theme[x=a; sid[x]=SEALED; sid:x=SEALED; theme:x=b",
+		"theme=a; theme=b; sid=SEALED", "sid=SEALED; SIDPATH", "SIDPATH; SIDPATH; sid~p=SEALED", "theme[x=a; sid[x]=SEALED; sid:x=SEALED; theme:x=b",
 	} {
 		f.Add(header)
 	}
 	f.Fuzz(func(t *testing.T, header string) {
 		mine, other := jars(t)
 		sealed, foreign := "1"+mine.Seal.Seal("sid", "secret"), "1"+other.Seal.Seal("sid", "foreign")
+		header = strings.ReplaceAll(header, "SIDPATH", sidOfAPath(t, mine))
 		header = strings.ReplaceAll(strings.ReplaceAll(header, "SEALED", sealed), "OTHER", foreign)
 		got, err := mine.Read(http.Header{"Cookie": {header}})
 		if err != nil {
@@ -41,27 +42,38 @@ func FuzzJarRead(f *testing.F) {
 		names := make(map[string]bool)
 		for _, c := range got {
 			switch {
-			case names[c.Name]:
+			case names[c.Name+c.Path]:
 				t.Errorf("%q: %s comes through twice", header, c.Name)
+			case c.Name == "sid" && c.Value == "of a path" && c.Path == "/hub/":
 			case c.Name == "sid" && c.Value == "secret":
 			case c.Name == "theme" && !strings.ContainsAny(strings.Trim(c.Value, `"`), "\" \t,;\\\r\n\x00"):
 			default:
 				t.Errorf("%q: %s=%q comes through", header, c.Name, c.Value)
 			}
-			names[c.Name] = true
+			names[c.Name+c.Path] = true
 		}
 		again, err := pairs(nil, http.Header{"Cookie": {got.Header("")}})
-		if err != nil || len(again) != len(got) {
+		if err != nil || len(again) != len(got.For("")) {
 			t.Errorf("%q goes on as %q, which is read as %q, %v", header, got.Header(""), again, err)
 		}
 	})
+}
+
+// sidOfAPath is a sealed cookie of /hub/.
+func sidOfAPath(t *testing.T, j *Jar) string {
+	h := http.Header{"Set-Cookie": {"sid=of a path; Path=/hub/"}}
+	if err := j.Write(h, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	pair, _, _ := strings.Cut(h.Get("Set-Cookie"), ";")
+	return pair
 }
 
 // FuzzJarWrite: of what an app sets no value reaches the browser but that of the cookie in
 // clear; all of it comes back for the same binding, and none for another.
 func FuzzJarWrite(f *testing.F) {
 	for _, line := range []string{
-		"sid=SECRETVALUE", "sid=SECRETVALUE; Path=/; Domain=example.test; HttpOnly; Secure; SameSite=None", "theme=dark", "xsrf=token; Path=/x", "sid=; Max-Age=0", "sid=deleted",
+		"sid=SECRETVALUE", "sid=SECRETVALUE; Path=/; Domain=example.test; HttpOnly; Secure; SameSite=None", "theme=dark", "xsrf=token; Path=/x", "sid=SECRETVALUE; Path=/hub/", "sid=SECRETVALUE; Path=/hub/x;y", "sid~paaaaaaaaaaa=SECRETVALUE; Path=/", "__Host-a=SECRETVALUE; Path=/a", "sid=; Max-Age=0", "sid=deleted",
 		"mfagate=SECRETVALUE", "sid", "=SECRETVALUE", "s id=SECRETVALUE", "sid=a; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "sid=\"SECRETVALUE\"; Path=\"/\"", "sid=SECRETVALUE\r\nX: y",
 		"a~2=SECRETVALUE", "xsrf~b=SECRETVALUE", "theme=SECRETVALUE\x00", "sid=" + strings.Repeat("SECRETVALUE", 500), "sid=SECRETVALUE; comment=SECRETVALUE",
 		"express:sess=SECRETVALUE", "pref[lang]=SECRETVALUE; SameSite=None; Partitioned", "xsrf[x=SECRETVALUE", "sid=SECRETVALUE; Expires=1-Jan-1970 00:00:01; Max-Age=1",
@@ -84,7 +96,7 @@ func FuzzJarWrite(f *testing.F) {
 			}
 			back = append(back, pair)
 		}
-		if len(set) != 1 || set[0].Deleted || set[0].Name == "mfagate" {
+		if len(set) != 1 || set[0].Deleted || set[0].Name == "mfagate" || misplaced(set[0]) {
 			return
 		}
 		c := set[0]

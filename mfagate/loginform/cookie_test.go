@@ -100,8 +100,8 @@ func TestAttributesThatBrowsersDropCookiesFor(t *testing.T) {
 	for _, test := range []struct{ set, plain, secure string }{
 		{"; Path=/; Secure; SameSite=None", "; Path=/; HttpOnly", "; Path=/; Secure; SameSite=None; HttpOnly"},
 		{"; Path=/; secure; samesite = NONE; Partitioned; HttpOnly", "; Path=/; HttpOnly", "; Path=/; secure; samesite = NONE; Partitioned; HttpOnly"},
-		{"; SameSite=Lax", "; SameSite=Lax; HttpOnly", "; SameSite=Lax; Secure; HttpOnly"},
-		{"; SameSite=None", "; HttpOnly", "; SameSite=None; Secure; HttpOnly"},
+		{"; SameSite=Lax", "; Path=/; SameSite=Lax; HttpOnly", "; Path=/; SameSite=Lax; Secure; HttpOnly"},
+		{"; SameSite=None", "; Path=/; HttpOnly", "; Path=/; SameSite=None; Secure; HttpOnly"},
 		{"; Max-Age=0; SameSite=None; Secure", "; HttpOnly; Max-Age=0", "; SameSite=None; Secure; HttpOnly; Max-Age=0"},
 	} {
 		for secure, want := range map[bool]string{false: test.plain, true: test.secure} {

@@ -50,6 +50,8 @@ type Form struct {
 	loginURI         string
 	tryURI           string // empty if it is loginURI
 	logoutURI        string
+	asks             []string // paths
+	asksWhoAt        string
 	logoutMethod     string
 }
 
@@ -79,6 +81,7 @@ func Compile(config Config) (*Form, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.compileAsks()
 	return f, nil
 }
 

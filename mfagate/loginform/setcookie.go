@@ -57,7 +57,7 @@ func readSetCookie(line string, now time.Time) (c Cookie, attributes []string, o
 		key, val := cookieAttribute(a)
 		switch key {
 		case "path":
-			c.Path = val
+			c.Path = cookiePath(val, c.Path)
 		case "httponly":
 			c.HTTPOnly = true
 		}
