@@ -173,6 +173,7 @@ func drawApp(rt *rapid.T) oracle.Options {
 	for i, habit := range []*bool{
 		&o.FormToken, &o.LiveLooksRight, &o.Remember, &o.LogoutKeeps, &o.AnySession, &o.FailureCookie,
 		&o.Basic, &o.APIKeys, &o.LoginAnywhere, &o.GETLogin, &o.ActAs, &o.SessionInURL, &o.Switch, &o.Reset,
+		&o.Folders,
 	} {
 		*habit = habits>>i&1 == 1
 	}

@@ -30,6 +30,7 @@ type Options struct {
 
 	// Sessions.
 	SessionCookie string // its name; "sid" if empty
+	Folders       bool   // the session has further ids for /notes and /whoami, in cookies of the same name with these paths
 	Rotation      Rotation
 	AnySession    bool // a session id that the app never gave out is taken: it can be planted
 	SessionInURL  bool // ";jsessionid=" and "?sid="

@@ -324,3 +324,23 @@ func (r *recorder) Helper() {}
 func (r *recorder) Errorf(format string, _ ...any) {
 	r.errs = append(r.errs, format)
 }
+
+// An app with ids for each folder: a browser shows each where it belongs, and all are of one session.
+func TestSessionWithAnIDForEachFolder(t *testing.T) {
+	app := oracle.Start(t, oracle.Options{Folders: true})
+	b := open(t, app)
+	b.signIn("alice")
+	if b.who() != "alice" {
+		t.Errorf("/notes is of %q", b.who())
+	}
+	b.send("GET", "/notes", "")
+	own := last(t, app).Header.Get("Cookie")
+	b.send("GET", "/", "")
+	if root := last(t, app).Header.Get("Cookie"); strings.Count(own, "sid=") != 2 || strings.Count(root, "sid=") != 1 || !strings.HasSuffix(own, root) {
+		t.Errorf("/notes gets %q, and / %q; want one cookie more, before the other", own, root)
+	}
+	b.send("POST", "/logout", "")
+	if b.cookie("sid") != "" || b.who() != "" {
+		t.Errorf("after the sign-out: %q, %q", b.cookie("sid"), b.who())
+	}
+}

@@ -75,16 +75,26 @@ func (q *request) begin() (token string) {
 	return q.session.token
 }
 
-// addID makes a further id for the session. The caller holds the lock.
-func (q *request) addID() {
-	id := q.app.secret(q.session.user, Session)
-	q.session.ids = append(q.session.ids, id)
-	q.app.sessions[id] = q.session
-	q.setCookie(q.app.options.SessionCookie, id)
+// folders are the paths of the session's cookies.
+func (q *request) folders() []string {
+	if q.app.options.Folders {
+		return []string{"/", "/notes", "/whoami"}
+	}
+	return []string{"/"}
 }
 
-func (q *request) setCookie(name, value string) {
-	c := &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true}
+// addID makes a further id for the session, or one for each folder. The caller holds the lock.
+func (q *request) addID() {
+	for _, path := range q.folders() {
+		id := q.app.secret(q.session.user, Session)
+		q.session.ids = append(q.session.ids, id)
+		q.app.sessions[id] = q.session
+		q.setCookie(q.app.options.SessionCookie, id, path)
+	}
+}
+
+func (q *request) setCookie(name, value, path string) {
+	c := &http.Cookie{Name: name, Value: value, Path: path, HttpOnly: true}
 	if name == rememberCookie {
 		c.MaxAge = 365 * 24 * 3600
 	}
@@ -134,7 +144,7 @@ func (q *request) keepRemembered(user string) {
 	defer q.app.mu.Unlock()
 	value := q.app.secret(user, Cookie)
 	q.app.remember[value] = user
-	q.setCookie(rememberCookie, value)
+	q.setCookie(rememberCookie, value, "/")
 }
 
 // EndSessions ends all sessions of a user, as time would.
@@ -153,8 +163,10 @@ func (q *request) serveLogout() {
 		delete(q.app.remember, q.cookies()[rememberCookie])
 		delete(q.app.tokens, token)
 		q.app.mu.Unlock()
-		q.setCookie(q.app.options.SessionCookie, "")
-		q.setCookie(rememberCookie, "")
+		for _, path := range q.folders() {
+			q.setCookie(q.app.options.SessionCookie, "", path)
+		}
+		q.setCookie(rememberCookie, "", "/")
 	}
 	q.w.Header().Set("Location", "/login")
 	q.w.WriteHeader(q.app.options.LogoutStatus)
