@@ -20,6 +20,7 @@ var variants = map[string]oracle.Options{
 	"bare status":        {Answers: oracle.Status},
 	"JSON answers":       {Answers: oracle.JSONOK, LiveLooksRight: true, Rotation: oracle.RotateNever},
 	"remember me":        {Remember: true},
+	"folders":            {Folders: true, Rotation: oracle.RotateAlways},
 	"all doors":          oracle.Everything(),
 }
 
