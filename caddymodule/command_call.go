@@ -12,6 +12,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -35,8 +36,20 @@ func (l commandLine) address() (string, error) {
 			config = "Caddyfile"
 		}
 	}
-	return caddycmd.DetermineAdminAPIAddress(l.String("address"), nil, config, l.String("adapter"))
+	from := [3]string{l.String("address"), config, l.String("adapter")}
+	if found, ok := foundAt.Load(from); ok {
+		return found.(string), nil
+	}
+	found, err := caddycmd.DetermineAdminAPIAddress(from[0], nil, from[1], from[2])
+	if err == nil {
+		foundAt.Store(from, found)
+	}
+	return found, err
 }
+
+// foundAt holds the addresses that this process has found: a command that asks more than once
+// reads the configuration once, of which Caddy tells on the terminal each time.
+var foundAt sync.Map
 
 // checkServer refuses an address at which no server can be, empty for none.
 func checkServer(text string) error {

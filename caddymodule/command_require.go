@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -87,7 +88,11 @@ func knownUsers(m realmMode) string {
 	if m.Known == nil {
 		return "users are still being counted"
 	}
-	return fmt.Sprintf("%d of %d known users have no second factor", m.Known.Users-m.Known.Enrolled, m.Known.Users)
+	counted := fmt.Sprintf("%d of %d known users have no second factor", m.Known.Users-m.Known.Enrolled, m.Known.Users)
+	if time.Since(m.Known.At) > time.Minute {
+		counted += ", counted " + when(m.Known.At)
+	}
+	return counted
 }
 
 func printMode(m realmMode) error {

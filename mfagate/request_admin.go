@@ -161,8 +161,10 @@ func (t *txn) decideRequest(q *resetRequest, o order, state string) {
 func (g *Gate) completeReset(ctx context.Context, o order, seen string, valid time.Duration) (k Ticket, err error) {
 	err = g.onRequest(ctx, o, seen, func(t *txn, a *account, q *resetRequest) error {
 		switch {
-		case q.State != RequestApproved || t.now.Before(q.Due):
+		case q.State != RequestApproved:
 			return ErrRequestNotDue
+		case t.now.Before(q.Due):
+			return fmt.Errorf("%w: that is on %s", ErrRequestNotDue, q.Due.UTC().Format("2006-01-02 at 15:04 MST"))
 		case q.held(a):
 			return ErrRequestHeld
 		}
