@@ -65,7 +65,7 @@ func TestSignOutDoesNotTellTheToken(t *testing.T) {
 	for name, echo := range map[string]func(string) string{
 		"the body":    func(body string) string { return body },
 		"it escaped":  func(string) string { return "token%2Dof-vic token-of-vic" },
-		"a long text": func(body string) string { return strings.Repeat("x", 300<<10) + body },
+		"a long text": func(body string) string { return strings.Repeat("x", loginform.MaxAnswer) + body },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var bodies []string
