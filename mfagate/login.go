@@ -51,7 +51,7 @@ var (
 	errAppDown    = errors.New("mfagate: the app could not be asked")
 	errElsewhere  = errors.New("mfagate: credentials outside of the login form")
 	errOtherUser  = errors.New("mfagate: the app's session is another user's")
-	errAppLoop    = errors.New("mfagate: the app leads back from its login page to a page where it knows nobody; look at identify, at the paths of its cookies, and whether each page of the form is listed")
+	errAppLoop    = errors.New("mfagate: the app leads back from its login page to a page where it knows nobody; look at identify, whether parts of the app have sessions of their own under one name of a cookie, and whether each page of the form is listed")
 	errCookieSize = errors.New("mfagate: a cookie of the app is too long to be sealed")
 )
 
