@@ -176,7 +176,6 @@ func TestPasswordForSwitchingOffIsTheOwnOne(t *testing.T) {
 		p.post("/.mfa/recovery-codes", "saved", "yes", "set", p.set()).want(303)
 		time.Sleep(time.Minute)
 		p.get("/.mfa/").want(200)
-		page := p.body
 		before := app.guesses
 		p.post("/.mfa/disable", "password", "of-alice").want(303, "/.mfa/challenge") // there is no proof yet
 		if app.guesses != before {
@@ -184,7 +183,7 @@ func TestPasswordForSwitchingOffIsTheOwnOne(t *testing.T) {
 		}
 		p.follow().want(200)
 		p.post("/.mfa/challenge", "code", p.code(0), "purpose", "settings", "return", "/.mfa/disable").want(303, "/.mfa/disable").follow().want(200)
-		page = p.body
+		page := p.body
 		for _, password := range []string{"of-bob", "unclear", "guess"} {
 			p.body = page
 			if p.post("/.mfa/disable", "password", password); p.last.Code < 400 || !w.user("alice").Enrolled {

@@ -56,7 +56,8 @@ func (v *visit) exchange(w *sealingWriter, r *http.Request, boxes []*loginform.B
 		v.gate.log.Error("sealing a token of the app", "site", v.site.Name, "error", err)
 		return v.refused(errAppDown)
 	}
-	return w.finish(writeAnswer(w, answer))
+	writeAnswer(w, answer)
+	return w.finish(nil)
 }
 
 // openTokens opens the tokens in the body of a request, and tells whether it has any body.
@@ -150,7 +151,7 @@ func (v *visit) sealTokens(answer *loginform.Answer, box *loginform.Box) error {
 }
 
 // writeAnswer writes a held answer whose body has changed.
-func writeAnswer(w http.ResponseWriter, answer *loginform.Answer) error {
+func writeAnswer(w http.ResponseWriter, answer *loginform.Answer) {
 	h := w.Header()
 	maps.Copy(h, answer.Header)
 	for _, name := range []string{"Etag", "Last-Modified", "Accept-Ranges", "Content-Md5", "Digest", "Trailer", "Transfer-Encoding"} {
@@ -160,5 +161,4 @@ func writeAnswer(w http.ResponseWriter, answer *loginform.Answer) error {
 	h.Set("Content-Length", strconv.Itoa(len(answer.Body)))
 	w.WriteHeader(answer.Status)
 	_, _ = w.Write(answer.Body) // the person may have left
-	return nil
 }
