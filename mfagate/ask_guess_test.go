@@ -49,7 +49,7 @@ func TestMadeUpBrowserHasNoShareWhereItIsAsked(t *testing.T) {
 		w := newAskingWorld(t, nil)
 		w.person("alice").enrol("/")
 		guesser, judged := w.person(""), 0
-		guesser.cookies["mfagate_browser"] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		guesser.cookies["mfagate_browser"] = madeUp
 		for range 24 {
 			if guesser.answers("alice", "000000"); guesser.last.Code == 401 {
 				judged++
