@@ -40,8 +40,35 @@
     }
   }
 
-  if (window.fetch) {
-    var fetch = window.fetch;
+  // What a worker or a WebSocket sends is out of sight here. So after somebody may have sent a
+  // password the gate is asked whether it waits for them, a few times, since the app may be slow.
+  var fetch = window.fetch;
+  var asking = 0;
+
+  function askSoon(event) {
+    if (signedIn || !fetch || !event.isTrusted || event.type === "keydown" && event.key !== "Enter") return;
+    if (!document.querySelector("input[type=password]")) return;
+    clearTimeout(asking);
+    ask([1500, 2500, 6000, 15000, 30000]);
+  }
+
+  function ask(waits) {
+    if (waits.length === 0) return;
+    asking = setTimeout(function () {
+      if (going) return;
+      fetch("/.mfa/api/v1/session", { headers: { Accept: "application/json" } }).then(function (answer) {
+        return answer.ok ? answer.json() : {};
+      }).then(function (session) {
+        if (session.state === "enroll" || session.state === "challenge") follow("/.mfa/" + session.state, location.href);
+        else ask(waits.slice(1));
+      }).catch(function () {}); // the app's page goes on without
+    }, waits[0]);
+  }
+
+  addEventListener("click", askSoon, true);
+  addEventListener("keydown", askSoon, true);
+
+  if (fetch) {
     window.fetch = function () {
       if (going) return never();
       return fetch.apply(this, arguments).then(function (answer) {
