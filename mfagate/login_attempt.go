@@ -125,10 +125,15 @@ func (v *visit) promote(a *loginAttempt) error {
 	return v.attemptCookies(a)
 }
 
-// endSession ends the session of the visit within a transaction.
+// endSession ends the session of the visit within a transaction, if no other request has done so meanwhile.
 func (v *visit) endSession(t *txn) error {
 	if v.sess == nil {
 		return nil
+	}
+	if _, err := t.session(v.token); errors.Is(err, errNoSession) {
+		return nil
+	} else if err != nil {
+		return err
 	}
 	acc, err := t.account(v.Subject)
 	if err != nil {

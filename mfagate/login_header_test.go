@@ -7,7 +7,9 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,12 +21,15 @@ import (
 // A headerApp takes name and password in a header of one request, which answers with a cookie, as Cockpit does: it reads
 // the header on any path that ends in /login, shows its form at any address, and is signed out of by a message.
 type headerApp struct {
+	mu       sync.Mutex
 	sessions map[string]string // user by cookie
 	acts     []string          // "user path", of whoever is signed in
 	asked    []string          // headers Authorization that came
 }
 
 func (a *headerApp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.asked = append(a.asked, r.Header["Authorization"]...)
 	if strings.HasSuffix(r.URL.Path, "/login") {
 		a.login(w, r)
@@ -254,6 +259,41 @@ func TestAppThatSignsOutForAScript(t *testing.T) {
 		t.Errorf("got %q; want the app's answer", p.body)
 	}
 	p.get("/system").want(303, "/")
+}
+
+// All that a page asks for at once finds the session over: each request gets an answer, and the session ends once.
+func TestAppThatSignsOutForManyRequestsAtOnce(t *testing.T) {
+	w, app := newHeaderWorld(t)
+	p := w.person("").enrolByHeader("alice")
+	clear(app.sessions)
+	signedOut := func() (n int) {
+		for _, kind := range w.kinds() {
+			if kind == mfagate.EventSignedOut {
+				n++
+			}
+		}
+		return n
+	}
+	before := signedOut()
+	var all sync.WaitGroup
+	for i := range 16 {
+		r := p.request("GET", fmt.Sprintf("/part/%d", i), "", "")
+		if i%2 == 0 {
+			r.Header.Set("Accept", "*/*")
+			r.Header.Set("Sec-Fetch-Mode", "cors")
+		}
+		all.Go(func() {
+			rec := httptest.NewRecorder()
+			if w.handler.ServeHTTP(rec, r); rec.Code != http.StatusOK && rec.Code != http.StatusSeeOther && rec.Code != http.StatusUnauthorized {
+				t.Errorf("%s: got %d %.300q", r.URL.Path, rec.Code, rec.Body)
+			}
+		})
+	}
+	all.Wait()
+	p.get("/.mfa/").want(303, "/")
+	if got := signedOut() - before; got != 1 {
+		t.Errorf("%d events of the sign-out; want 1", got)
+	}
 }
 
 func TestPasswordInAHeaderIsCheckedOnceMore(t *testing.T) {
