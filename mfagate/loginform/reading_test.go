@@ -103,7 +103,7 @@ func TestPlantedClearCookieIsOneToAllReaders(t *testing.T) {
 			t.Errorf("the value a%sb reaches the app as %v", sign, got)
 		}
 	}
-	for _, sign := range strings.Split(`( ) < > @ : / [ ] ? { } %`, " ") {
+	for sign := range strings.SplitSeq(`( ) < > @ : / [ ] ? { } %`, " ") {
 		if got := read("the" + sign + "me=a"); len(got) != 0 {
 			t.Errorf("the name the%sme reaches the app as %v", sign, got)
 		}
