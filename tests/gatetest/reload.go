@@ -9,11 +9,11 @@ import (
 )
 
 // AwaitReload waits until at most one socket listens on a TCP port; it is an error if more
-// still do after ten seconds. Each of Caddy's configurations has a socket of its own, and
+// still do after a minute. Each of Caddy's configurations has a socket of its own, and
 // a reload is said to be done shortly before the older one is closed: who connects
 // in between may get its answer from the configuration before.
 func AwaitReload(port int) error {
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		sockets, known := listening(port)
 		if !known {
 			time.Sleep(200 * time.Millisecond) // a system that does not tell
