@@ -31,7 +31,7 @@ func TestModel(t *testing.T) {
 	for n := range shards(t) {
 		t.Run(strconv.Itoa(n+1), func(t *testing.T) {
 			t.Parallel()
-			check(t, func(rt *rapid.T) {
+			check(t, n, func(rt *rapid.T) {
 				m := newModel(t, rt, first)
 				defer func() { m.w.records.Close() }()
 				rt.Repeat(m.steps())
@@ -73,16 +73,26 @@ func set(t *testing.T, name, value string) {
 	}
 }
 
+// firstSeed lets a run be repeated as a whole. The parts begin so far from one another that they
+// never try the same sequence.
+var firstSeed = flag.Uint64("model.seed", 0, "the seed with which the first part of TestModel begins, if not 0")
+
+const betweenParts = 1 << 40
+
 // seeding guards the flag with rapid's seed, which each part has for itself.
 var seeding sync.Mutex
 
 // check is rapid.Check in bubbles, with a seed that is told whether or not it fails.
-func check(t *testing.T, sequence func(*rapid.T)) {
+func check(t *testing.T, part int, sequence func(*rapid.T)) {
 	t.Helper()
 	seeding.Lock()
 	given := flag.Lookup("rapid.seed").Value.String()
 	seed := given
-	if given == "0" {
+	switch {
+	case given != "0":
+	case *firstSeed != 0:
+		seed = strconv.FormatUint(*firstSeed+uint64(part)*betweenParts, 10)
+	default:
 		seed = strconv.FormatUint(rand.Uint64(), 10)
 	}
 	set(t, "rapid.seed", seed)
